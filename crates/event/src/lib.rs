@@ -1,1 +1,71 @@
-//! placeholder
+//! The words that every part of `cdc` speaks: what a change is, where it stands in the log, and how it is written.
+//!
+//! The one idea: **a row is never owned on its way through.** A reader decodes a change as borrowed cells over the
+//! buffer it was received in, wraps them in an [`Event`], and pushes that into a [`Batch`], which encodes it at once
+//! into its arena. From there on it is bytes: a sink hands out slices, the batch is recycled, and no cell was ever
+//! allocated for.
+//!
+//! ```
+//! use event::*;
+//!
+//! let columns = vec![
+//!     Column { name: "id".into(), type_name: "int4".into(), type_oid: 23, type_modifier: -1 },
+//!     Column { name: "note".into(), type_name: "text".into(), type_oid: 25, type_modifier: -1 },
+//! ];
+//! let table = Table::new(TableSchema { name: TableName::new("public", "orders"), columns, key: vec![0] });
+//! let pool = BatchPool::new(Encoder::new("shop", 1, Format::Protobuf), BatchLimits::default());
+//! let mut batch = pool.batch();
+//! batch.push(&Event {
+//!     position: EventPosition::Postgres { commit: Lsn::from(0x20), own: Lsn::from(0x10) },
+//!     transaction: Some(Transaction { id: "742", seq: 1, commit_time_us: 0, origin: None }),
+//!     captured_time_us: 0,
+//!     body: Body::Insert {
+//!         table: &table,
+//!         table_seq: 1,
+//!         after: &[Cell::Int(7), Cell::Text("fragile".into())],
+//!         key_change: false,
+//!         fetched: &[],
+//!     },
+//! });
+//! let message = batch.message(0).unwrap();
+//! assert_eq!(message.id, b"shop/1/0000000000000020/1");
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `lsn`, `position` | places in a log |
+//! | `cell`, `schema`, `table` | a value, the shape of a row, a table that can be encoded |
+//! | `event`, `id` | one message on its way out, and its name |
+//! | `fence` | what a load has already read |
+//! | `batch`, `encode` | the arena and the three formats |
+//! | `envelope` | the published message, to read events back |
+//! | `seam` | what a source, a load and a sink are |
+//!
+//! Nothing here does IO or needs a runtime.
+
+mod batch;
+mod cell;
+mod encode;
+pub mod envelope;
+mod event;
+mod fence;
+mod id;
+mod lsn;
+mod position;
+mod schema;
+mod seam;
+mod table;
+
+pub use batch::{Batch, BatchLimits, BatchPool, Message, Reached};
+pub use cell::{Bytes, Cell};
+pub use encode::{
+    DebeziumDecimals, DebeziumOptions, DebeziumTimes, Encoder, Format, JsonBigint, JsonOptions,
+};
+pub use event::{Before, Body, Event, LoadRef, Op, Transaction};
+pub use fence::{Fence, Fences, KeyBound, KeyRange, Place, XidSnapshot};
+pub use id::LogOrder;
+pub use lsn::{Lsn, ParseLsnError};
+pub use position::{EventPosition, Position};
+pub use schema::{Column, Fingerprint, TableName, TableSchema};
+pub use seam::{Failure, Sink, Source};
+pub use table::{Route, Table};

@@ -1,0 +1,251 @@
+//! The arena that events travel in: encoded once, handed to sinks as slices, recycled.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{Encoder, Event, Op, Position, Route};
+
+/// Hands out empty batches for one encoder, and takes their buffers back when they are dropped.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use event::{BatchLimits, BatchPool, Encoder, Lsn, Position};
+/// let pool = BatchPool::new(Encoder::json("shop", 1), BatchLimits::default());
+/// let mut batch = pool.batch();
+/// batch.mark(Position::Postgres(Lsn::from(8)), []);   // a transaction of no interest to us ended here
+/// assert!(batch.is_empty() && batch.reached().is_some());
+/// ```
+#[derive(Clone, Debug)]
+pub struct BatchPool(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    encoder: Encoder,
+    limits: BatchLimits,
+    free: Mutex<Vec<Buffers>>,
+}
+
+/// Encoded events in delivery order, and how far into the log they reach.
+#[derive(Debug)]
+pub struct Batch {
+    shared: Arc<Shared>,
+    buffers: Buffers,
+    routes: Vec<Arc<Route>>,
+    /// By address: one `Arc` per route is alive here.
+    route_numbers: HashMap<usize, usize>,
+    reached: Option<Reached>,
+}
+
+/// What is worth keeping from batch to batch.
+#[derive(Debug, Default)]
+struct Buffers {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+/// When a batch counts as full. One event over the limit still goes in, so that every event fits some batch.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchLimits {
+    /// Encoded bytes.
+    pub bytes: usize,
+    /// Messages.
+    pub messages: usize,
+}
+
+impl Default for BatchLimits {
+    fn default() -> Self {
+        Self { bytes: 1 << 20, messages: 8192 }
+    }
+}
+
+/// How far into the log a batch reaches: its last transaction end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// Where the source resumes once all messages up to here are durable.
+    pub position: Position,
+    /// How many of the batch's messages stand before that transaction end.
+    pub messages: usize,
+    /// The tables whose sequence moved since the last batch that reached anything, and what it is there.
+    pub table_seqs: HashMap<Arc<Route>, u64>,
+}
+
+/// One message to be sent, as slices of its batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// What kind of event it carries.
+    pub op: Op,
+    /// Where it goes.
+    pub route: &'a Arc<Route>,
+    /// Its route's number in [`Batch::routes`].
+    pub route_number: usize,
+    /// The event's ID, ASCII.
+    pub id: &'a [u8],
+    /// The message key.
+    pub key: Option<&'a [u8]>,
+    /// The event; none for a tombstone.
+    pub payload: Option<&'a [u8]>,
+}
+
+impl Message<'_> {
+    /// Whether every partition of the route needs it, because it concerns rows of all of them.
+    pub fn concerns_all_partitions(&self) -> bool {
+        let kind = matches!(self.op, Op::Truncate | Op::Schema | Op::LoadBegin | Op::LoadEnd);
+        kind && matches!(**self.route, Route::Table(_))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    op: Op,
+    route_number: usize,
+    id: Range<usize>,
+    key: Option<Range<usize>>,
+    payload: Option<Range<usize>>,
+}
+
+impl BatchPool {
+    /// A pool without any buffers yet.
+    pub fn new(encoder: Encoder, limits: BatchLimits) -> Self {
+        Self(Arc::new(Shared { encoder, limits, free: Mutex::default() }))
+    }
+
+    /// An empty batch.
+    pub fn batch(&self) -> Batch {
+        let buffers = self.0.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Batch {
+            shared: Arc::clone(&self.0),
+            buffers: buffers.unwrap_or_default(),
+            routes: Vec::new(),
+            route_numbers: HashMap::new(),
+            reached: None,
+        }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        let mut buffers = std::mem::take(&mut self.buffers);
+        buffers.bytes.clear();
+        // One giant event must not be paid for ever after.
+        buffers.bytes.shrink_to(2 * self.shared.limits.bytes);
+        buffers.entries.clear();
+        self.shared.free.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
+    }
+}
+
+impl Batch {
+    /// Encodes an event.
+    pub fn push(&mut self, event: &Event<'_>) {
+        let shared = Arc::clone(&self.shared);
+        let encoder = &shared.encoder;
+        let id = self.append(|out| encoder.write_id(event, out));
+        let key = encoder.has_key(event).then(|| self.append(|out| encoder.write_key(event, out)));
+        let payload = self.append(|out| encoder.write_payload(event, out));
+        let route_number = self.route_number(encoder.route(event));
+        let entry = Entry { op: event.op(), route_number, id, key, payload: Some(payload) };
+        if encoder.has_tombstone(event) {
+            let tombstone = Entry { payload: None, ..entry.clone() };
+            self.buffers.entries.extend([entry, tombstone]);
+        } else if let Op::Schema = event.op() {
+            let key = self.append(|out| encoder.write_schema_key(event, out));
+            let by_fingerprint =
+                Entry { route_number: self.route_number(encoder.schemas()), key: Some(key), ..entry.clone() };
+            self.buffers.entries.extend([entry, by_fingerprint]);
+        } else {
+            self.buffers.entries.push(entry);
+        }
+    }
+
+    /// Notes that a transaction ended here, or that the log up to here holds nothing for us, and where the sequences
+    /// of the tables that it touched stand.
+    pub fn mark<'t>(
+        &mut self,
+        position: Position,
+        table_seqs: impl IntoIterator<Item = (&'t Arc<Route>, u64)>,
+    ) {
+        let reached =
+            self.reached.get_or_insert_with(|| Reached { position, messages: 0, table_seqs: HashMap::new() });
+        reached.position = position;
+        reached.messages = self.buffers.entries.len();
+        for (route, table_seq) in table_seqs {
+            reached.table_seqs.insert(Arc::clone(route), table_seq);
+        }
+    }
+
+    /// Whether it is time to hand the batch over.
+    pub fn is_full(&self) -> bool {
+        self.buffers.bytes.len() >= self.shared.limits.bytes
+            || self.buffers.entries.len() >= self.shared.limits.messages
+    }
+
+    /// Whether there is nothing to send. It may still have reached somewhere.
+    pub fn is_empty(&self) -> bool {
+        self.buffers.entries.is_empty()
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.buffers.entries.len()
+    }
+
+    /// How many encoded bytes there are.
+    pub fn len_bytes(&self) -> usize {
+        self.buffers.bytes.len()
+    }
+
+    /// How far into the log it reaches; none while no transaction has ended in it.
+    pub fn reached(&self) -> Option<&Reached> {
+        self.reached.as_ref()
+    }
+
+    /// The routes that its messages go to; a message's `route_number` counts in these.
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
+    }
+
+    /// Its messages, in the order they must be stored.
+    pub fn messages(&self) -> impl ExactSizeIterator<Item = Message<'_>> {
+        self.buffers.entries.iter().map(|entry| self.view(entry))
+    }
+
+    /// One of its messages.
+    pub fn message(&self, number: usize) -> Option<Message<'_>> {
+        self.buffers.entries.get(number).map(|entry| self.view(entry))
+    }
+
+    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        let start = self.buffers.bytes.len();
+        write(&mut self.buffers.bytes);
+        start..self.buffers.bytes.len()
+    }
+
+    fn route_number(&mut self, route: &Arc<Route>) -> usize {
+        // Runs of one table are the rule.
+        if let Some(last) = self.buffers.entries.last()
+            && let Some(known) = self.routes.get(last.route_number)
+            && Arc::ptr_eq(known, route)
+        {
+            return last.route_number;
+        }
+        *self.route_numbers.entry(Arc::as_ptr(route).addr()).or_insert_with(|| {
+            self.routes.push(Arc::clone(route));
+            self.routes.len() - 1
+        })
+    }
+
+    fn view<'a>(&'a self, entry: &'a Entry) -> Message<'a> {
+        #[allow(clippy::indexing_slicing)] // The ranges and numbers are this batch's own.
+        let slice = |range: &Range<usize>| &self.buffers.bytes[range.clone()];
+        #[allow(clippy::indexing_slicing)]
+        let route = &self.routes[entry.route_number];
+        Message {
+            op: entry.op,
+            route,
+            route_number: entry.route_number,
+            id: slice(&entry.id),
+            key: entry.key.as_ref().map(slice),
+            payload: entry.payload.as_ref().map(slice),
+        }
+    }
+}
