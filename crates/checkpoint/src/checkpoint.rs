@@ -1,0 +1,124 @@
+use std::collections::BTreeMap;
+
+use event::{Fences, KeyBound, Position, TableName};
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::Safe;
+
+/// All that a pipeline remembers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Which log the position is a place in.
+    pub source: SourceIdentity,
+    /// Grows whenever the source's history restarts.
+    pub epoch: u64,
+    /// Stands for whatever decides which events are sent; another value is another epoch.
+    pub filter_hash: u64,
+    /// Everything before it is durable in the sink. None until the slot exists: from then on, a slot without a
+    /// position is one that this pipeline had only begun to create.
+    pub position: Option<Position>,
+    /// Every table this pipeline knows.
+    #[serde(with = "pairs")]
+    pub tables: BTreeMap<TableName, TableState>,
+    /// What finished loads contain, until the log has passed them.
+    pub fences: Fences,
+}
+
+/// Names one log: a position means nothing in another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceIdentity {
+    /// A PostgreSQL cluster, its timeline, one database of it, and the slot that holds its WAL for us.
+    Postgres {
+        /// Of the cluster: `IDENTIFY_SYSTEM`.
+        system_identifier: String,
+        /// Which the position was reached on.
+        timeline: u32,
+        /// Slots belong to one.
+        database: String,
+        /// The slot's name.
+        slot: String,
+    },
+}
+
+/// What is remembered of one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableState {
+    /// The number of its last change.
+    pub table_seq: u64,
+    /// How far its load is.
+    pub load: LoadState,
+}
+
+/// How far a table's load is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadState {
+    /// There is nothing to load, or it is loaded.
+    #[default]
+    Done,
+    /// The next unit starts at this key; none for the table's beginning.
+    From(Option<KeyBound>),
+}
+
+impl Checkpoint {
+    /// The first checkpoint of an epoch, to be saved before its slot is created.
+    pub fn new(source: SourceIdentity, epoch: u64, filter_hash: u64) -> Self {
+        Self {
+            source,
+            epoch,
+            filter_hash,
+            position: None,
+            tables: BTreeMap::new(),
+            fences: Fences::default(),
+        }
+    }
+
+    /// Takes over what the ledger says is safe, and forgets the fences that the log has passed with it.
+    pub fn advance(&mut self, safe: Safe) {
+        for (table, table_seq) in safe.table_seqs {
+            self.tables.entry(table).or_default().table_seq = table_seq;
+        }
+        self.position = Some(safe.position);
+        let Position::Postgres(lsn) = safe.position;
+        self.fences.forget_before(lsn);
+    }
+
+    /// The tables whose load is not finished, and where each goes on.
+    pub fn pending_loads(&self) -> impl Iterator<Item = (&TableName, Option<KeyBound>)> {
+        self.tables.iter().filter_map(|(name, table)| match table.load {
+            LoadState::From(next) => Some((name, next)),
+            LoadState::Done => None,
+        })
+    }
+
+    /// The number of each table's last change.
+    pub fn table_seqs(&self) -> impl Iterator<Item = (&TableName, u64)> {
+        self.tables.iter().map(|(name, table)| (name, table.table_seq))
+    }
+}
+
+/// JSON has no maps with structured keys: a list of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use event::TableName;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::TableState;
+
+    pub(super) fn serialize<S: Serializer>(
+        tables: &BTreeMap<TableName, TableState>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        tables.iter().collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<TableName, TableState>, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
+    }
+}

@@ -1,0 +1,212 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use sha2::{Digest, Sha256};
+
+use crate::{Checkpoint, Error};
+
+/// A checkpoint in a file, replaced atomically, in a folder that one process owns for as long as this lives.
+///
+/// The file is one header line (`cdc-checkpoint <format version> <SHA-256 of the rest>`) and JSON, so that a person
+/// can read it and a torn or edited one is found out.
+#[derive(Debug)]
+pub struct FileStore {
+    path: PathBuf,
+    folder: PathBuf,
+    /// Held, not used: closing it lets go of the lock.
+    _lock: File,
+}
+
+/// Grows when an older program could misread the file.
+const FORMAT_VERSION: u32 = 1;
+
+impl FileStore {
+    /// Takes the folder, making it if need be.
+    ///
+    /// # Errors
+    /// When the folder can't be made or written to, or another process has it.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let lock_path = folder.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(Error::io("open", &lock_path))?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
+            if errno == rustix::io::Errno::WOULDBLOCK {
+                Error::Locked { path: lock_path.clone() }
+            } else {
+                Error::io("lock", &lock_path)(errno.into())
+            }
+        })?;
+        Ok(Self { path: folder.join("checkpoint"), folder: folder.to_owned(), _lock: lock })
+    }
+
+    /// What was saved last; none if nothing ever was.
+    ///
+    /// # Errors
+    /// When the file can't be read or trusted.
+    pub fn load(&self) -> Result<Option<Checkpoint>, Error> {
+        Self::peek(&self.folder)
+    }
+
+    /// The same without owning the folder: to show it beside a running pipeline.
+    ///
+    /// # Errors
+    /// When the file can't be read or trusted.
+    pub fn peek(folder: &Path) -> Result<Option<Checkpoint>, Error> {
+        let path = folder.join("checkpoint");
+        let content = match fs::read(&path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        decode(&content).map(Some).map_err(|why| Error::Untrusted { path, why })
+    }
+
+    /// Replaces what is saved. When this returns `Ok`, it survives a power cut.
+    ///
+    /// # Errors
+    /// When the disk is full or gone; what was saved before is still there then.
+    pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let content = encode(checkpoint).map_err(|why| Error::Untrusted { path: self.path.clone(), why })?;
+        let temporary = self.folder.join(format!("checkpoint.{}.tmp", std::process::id()));
+        let written = File::create(&temporary)
+            .and_then(|mut file| {
+                file.write_all(&content)?;
+                file.sync_all()
+            })
+            .map_err(Error::io("write", &temporary));
+        if let Err(error) = written {
+            // Best effort: on a full disk every byte counts, and the next save would overwrite it anyway.
+            _ = fs::remove_file(&temporary);
+            return Err(error);
+        }
+        fs::rename(&temporary, &self.path).map_err(Error::io("replace", &self.path))?;
+        // The rename itself is only durable once the folder is.
+        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", &self.folder))
+    }
+
+    /// Sets what is saved aside, under a name that says when, so that a new history can begin.
+    ///
+    /// # Errors
+    /// When the file can't be renamed.
+    pub fn set_aside(&mut self, unix_seconds: u64) -> Result<Option<PathBuf>, Error> {
+        let aside = self.folder.join(format!("checkpoint.before-{unix_seconds}"));
+        match fs::rename(&self.path, &aside) {
+            Ok(()) => Ok(Some(aside)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("set aside", &self.path)(error)),
+        }
+    }
+}
+
+fn encode(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
+    let json = serde_json::to_vec(checkpoint).map_err(|error| error.to_string())?;
+    let mut content = format!("cdc-checkpoint {FORMAT_VERSION} {}\n", hash(&json)).into_bytes();
+    content.extend_from_slice(&json);
+    content.push(b'\n');
+    Ok(content)
+}
+
+fn decode(content: &[u8]) -> Result<Checkpoint, String> {
+    if content.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let text = str::from_utf8(content).map_err(|_| "it is not text".to_owned())?;
+    let (header, json) = text.split_once('\n').ok_or("its header line is missing")?;
+    let mut words = header.split(' ');
+    let (Some("cdc-checkpoint"), Some(version), Some(expected), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err("its header line is another".to_owned());
+    };
+    if version != FORMAT_VERSION.to_string() {
+        return Err(format!("its format version is {version}, this program knows {FORMAT_VERSION}"));
+    }
+    let json = json.strip_suffix('\n').ok_or("its end is missing")?;
+    if hash(json.as_bytes()) != expected {
+        return Err("its content does not match its hash: it is torn or was edited".to_owned());
+    }
+    serde_json::from_str(json).map_err(|error| format!("its content is not understood: {error}"))
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{Lsn, Position};
+
+    use super::*;
+    use crate::SourceIdentity;
+
+    fn checkpoint() -> Checkpoint {
+        let source = SourceIdentity::Postgres {
+            system_identifier: "7301".to_owned(),
+            timeline: 1,
+            database: "shop".to_owned(),
+            slot: "cdc_shop".to_owned(),
+        };
+        let mut checkpoint = Checkpoint::new(source, 5, 9);
+        checkpoint.position = Some(Position::Postgres(Lsn::from(0x1A2B)));
+        checkpoint
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = FileStore::open(folder.path()).unwrap();
+        store.save(&checkpoint()).unwrap();
+        assert_eq!(store.load().unwrap(), Some(checkpoint()));
+    }
+
+    #[test]
+    fn a_second_process_is_locked_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let _store = FileStore::open(folder.path()).unwrap();
+        assert!(matches!(FileStore::open(folder.path()), Err(Error::Locked { .. })));
+    }
+
+    /// Every prefix of the file, and every single flipped byte, must be refused: none may be read as something else.
+    #[test]
+    fn torn_and_edited_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = FileStore::open(folder.path()).unwrap();
+        store.save(&checkpoint()).unwrap();
+        let path = folder.path().join("checkpoint");
+        let good = fs::read(&path).unwrap();
+        for length in 0..good.len() {
+            fs::write(&path, &good[..length]).unwrap();
+            assert!(matches!(store.load(), Err(Error::Untrusted { .. })), "{length} bytes were accepted");
+        }
+        for position in 0..good.len() {
+            let mut bad = good.clone();
+            bad[position] ^= 1;
+            fs::write(&path, bad).unwrap();
+            assert!(
+                matches!(store.load(), Err(Error::Untrusted { .. })),
+                "flipped byte {position} was accepted"
+            );
+        }
+    }
+
+    #[test]
+    fn a_save_that_fails_leaves_the_last_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = FileStore::open(folder.path()).unwrap();
+        store.save(&checkpoint()).unwrap();
+        // The temporary file's name is taken by a folder: it can't be created.
+        let blocked = folder.path().join(format!("checkpoint.{}.tmp", std::process::id()));
+        fs::create_dir(blocked).unwrap();
+        let mut later = checkpoint();
+        later.position = Some(Position::Postgres(Lsn::from(0xFFFF)));
+        assert!(matches!(store.save(&later), Err(Error::Io { .. })));
+        assert_eq!(store.load().unwrap(), Some(checkpoint()));
+    }
+}
