@@ -18,7 +18,7 @@ pub struct Ledger {
     /// What each of those between the two reached; `None` for one that ended inside a transaction.
     on_their_way: VecDeque<OnItsWay>,
     bytes: usize,
-    /// Reached without a message of its own, after all that was sent.
+    /// Reached without a message of its own, when nothing was on its way.
     idle: Option<Reached>,
 }
 
@@ -40,13 +40,9 @@ pub struct Safe {
 impl Ledger {
     /// Notes a batch that is about to be written to the sink.
     pub fn sent(&mut self, batch: &Batch) {
-        debug_assert!(self.idle.is_none() || self.on_their_way.is_empty());
         self.sent += 1;
         self.bytes += batch.len_bytes();
-        self.on_their_way.push_back(OnItsWay {
-            bytes: batch.len_bytes(),
-            reached: merge(self.idle.take(), batch.reached().cloned()),
-        });
+        self.on_their_way.push_back(OnItsWay { bytes: batch.len_bytes(), reached: batch.reached().cloned() });
     }
 
     /// Notes that the log was followed this far without a message to send. Safe as soon as all that was sent is.
