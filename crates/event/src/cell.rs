@@ -23,7 +23,8 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
     /// Binary data.
     Bytes(Bytes<'a>),
-    /// Microseconds since 1970-01-01T00:00:00; in UTC where the type knows a time zone.
+    /// Microseconds since 1970-01-01T00:00:00; in UTC where the type knows a time zone. PostgreSQL's last 30 years,
+    /// from 294247-01-10 on, do not fit and come as `Other`, as the infinities do.
     TimestampUs(i64),
     /// Days since 1970-01-01 in the proleptic Gregorian calendar.
     DateDays(i32),
@@ -66,10 +67,15 @@ impl Bytes<'_> {
     pub fn append_to(&self, out: &mut Vec<u8>) {
         match self {
             Self::Raw(bytes) => out.extend_from_slice(bytes),
-            Self::Hex(digits) => out.extend(
-                digits.as_chunks::<2>().0.iter().map(|[high, low]| hex_digit(*high) << 4 | hex_digit(*low)),
-            ),
+            Self::Hex(digits) => {
+                out.extend(digits.as_chunks::<2>().0.iter().map(|pair| Self::from_hex(*pair)))
+            }
         }
+    }
+
+    /// The byte that two hexadecimal digits stand for.
+    pub(crate) fn from_hex([high, low]: [u8; 2]) -> u8 {
+        hex_digit(high) << 4 | hex_digit(low)
     }
 }
 

@@ -63,7 +63,7 @@ impl Encoder {
         match &self.format {
             Format::Protobuf => protobuf::write_key(table, row, out),
             Format::Json(options) => json::write_key(table, row, options, out),
-            Format::DebeziumJson(options) => debezium::write_key(table, row, options, out),
+            Format::DebeziumJson(options) => debezium::write_key(&self.source, table, row, options, out),
         }
     }
 

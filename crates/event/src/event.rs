@@ -204,6 +204,18 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// Its dense number in its table; a READ's in its load. None for events that are not counted.
+    pub fn table_seq(&self) -> Option<u64> {
+        match self.body {
+            Body::Insert { table_seq, .. }
+            | Body::Update { table_seq, .. }
+            | Body::Delete { table_seq, .. }
+            | Body::Truncate { table_seq, .. } => Some(table_seq),
+            Body::Read { seq, .. } => Some(seq),
+            _ => None,
+        }
+    }
+
     /// Which of several events that share one transaction sequence this is; 0 where there is only one.
     pub fn part(&self) -> u32 {
         match self.body {

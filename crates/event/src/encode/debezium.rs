@@ -1,9 +1,27 @@
-//! placeholder
-use crate::{Cell, Event, Table};
+//! The `debezium-json` format: what a Debezium connector for PostgreSQL would write, for the consumers it has.
+//!
+//! Rows alone: an operation that Debezium does not know stops its consumers, so everything else goes to the control
+//! route, written as in the `json` format. A null `before`, a key-only `before` and tombstones are Debezium's habits.
+
+mod decimal;
+mod kind;
+mod schema;
+mod value;
+
+use std::io::Write as _;
+
+use kind::Kind;
+use value::write_value;
+
+use super::json::text::write_text;
+use super::json::{self, JsonOptions, name, or_null, write_number};
+use crate::{Before, Body, Cell, Column, Event, EventPosition, Table};
 
 /// How the `debezium-json` format is written; each default is what most consumers accept.
 #[derive(Clone, Debug)]
 pub struct DebeziumOptions {
+    /// The database's name, which every message's `source` block holds.
+    pub database: String,
     /// Whether each message carries its schema: `{"schema": …, "payload": …}`.
     pub schemas: bool,
     /// How exact decimals are written.
@@ -36,13 +54,14 @@ pub enum DebeziumTimes {
     /// ISO 8601 text.
     #[default]
     Iso,
-    /// Numbers of days or microseconds, as Debezium's default.
+    /// Numbers of days, milliseconds or microseconds, as Debezium's default.
     Adaptive,
 }
 
 impl Default for DebeziumOptions {
     fn default() -> Self {
         Self {
+            database: String::new(),
             schemas: false,
             decimal: DebeziumDecimals::default(),
             time: DebeziumTimes::default(),
@@ -53,13 +72,133 @@ impl Default for DebeziumOptions {
     }
 }
 
-pub(super) fn write_key(_table: &Table, _row: &[Cell<'_>], _options: &DebeziumOptions, _out: &mut Vec<u8>) {}
-
-pub(super) fn write_event(
-    _source: &str,
-    _epoch: u64,
-    _event: &Event<'_>,
-    _options: &DebeziumOptions,
-    _out: &mut Vec<u8>,
+/// Appends the key columns as an object.
+pub(super) fn write_key(
+    source: &str,
+    table: &Table,
+    row: &[Cell<'_>],
+    options: &DebeziumOptions,
+    out: &mut Vec<u8>,
 ) {
+    let columns = &table.schema.columns;
+    let key =
+        table.schema.key.iter().filter_map(|position| Some((columns.get(*position)?, row.get(*position)?)));
+    if options.schemas {
+        out.extend_from_slice(b"{\"schema\":");
+        schema::write_key_schema(source, table, options, out);
+        out.extend_from_slice(b",\"payload\":");
+        write_columns(key, options, out);
+        out.push(b'}');
+    } else {
+        write_columns(key, options, out);
+    }
+}
+
+/// Appends an event as Debezium's envelope, or as `json` if Debezium has none for it.
+pub(super) fn write_event(
+    source: &str,
+    epoch: u64,
+    event: &Event<'_>,
+    options: &DebeziumOptions,
+    out: &mut Vec<u8>,
+) {
+    let (op, table, before, after) = match event.body {
+        Body::Insert { table, after, .. } => ("c", table, Before::None, Some(after)),
+        Body::Update { table, before, after, .. } => ("u", table, before, Some(after)),
+        Body::Delete { table, before, .. } => ("d", table, before, None),
+        Body::Read { table, after, .. } => ("r", table, Before::None, Some(after)),
+        _ => return json::write_event(source, epoch, event, &JsonOptions::default(), out),
+    };
+    if options.schemas {
+        out.extend_from_slice(b"{\"schema\":");
+        schema::write_envelope_schema(source, table, options, out);
+        out.extend_from_slice(b",\"payload\":");
+    }
+    out.push(b'{');
+    name("before", out);
+    let columns = &table.schema.columns;
+    match (before, after) {
+        (Before::Full(row), _) => write_columns(columns.iter().zip(row), options, out),
+        (Before::Key(row), _) => {
+            let cells = row.iter().map(|cell| if *cell == Cell::Omitted { &Cell::Null } else { cell });
+            write_columns(columns.iter().zip(cells), options, out);
+        }
+        (Before::None, Some(after)) if op == "u" && options.before_key && table.has_key() => {
+            let key = &table.schema.key;
+            let cells = after.iter().enumerate();
+            let key_cells = cells.map(|(n, cell)| if key.contains(&n) { cell } else { &Cell::Null });
+            write_columns(columns.iter().zip(key_cells), options, out);
+        }
+        (Before::None, _) => out.extend_from_slice(b"null"),
+    }
+    name("after", out);
+    or_null(after, out, |row, out| write_columns(columns.iter().zip(row), options, out));
+    name("source", out);
+    write_source(source, table, event, options, out);
+    out.extend_from_slice(b",\"transaction\":null");
+    name("op", out);
+    write_text(op, out);
+    write_times(event.captured_time_us, out);
+    out.push(b'}');
+    if options.schemas {
+        out.push(b'}');
+    }
+}
+
+/// The cells of one row. What the log left out is never a null here: the placeholder stands for it.
+fn write_columns<'r, 'a: 'r>(
+    columns: impl Iterator<Item = (&'r Column, &'r Cell<'a>)>,
+    options: &DebeziumOptions,
+    out: &mut Vec<u8>,
+) {
+    out.push(b'{');
+    for (column, cell) in columns {
+        name(&column.name, out);
+        write_value(cell, Kind::of(column, options), options, out);
+    }
+    out.push(b'}');
+}
+
+/// Where the event is from. `sequence` is the transaction's commit LSN and the change's own: numbers that order
+/// events as the transactions were committed.
+fn write_source(
+    source: &str,
+    table: &Table,
+    event: &Event<'_>,
+    options: &DebeziumOptions,
+    out: &mut Vec<u8>,
+) {
+    let EventPosition::Postgres { commit, own } = event.position;
+    let (commit, own) = (u64::from(commit), u64::from(own));
+    out.extend_from_slice(concat!(r#"{"version":""#, env!("CARGO_PKG_VERSION"), r#"""#).as_bytes());
+    out.extend_from_slice(br#","connector":"postgresql""#);
+    name("name", out);
+    write_text(source, out);
+    write_times(
+        event.transaction.map_or(event.captured_time_us, |transaction| transaction.commit_time_us),
+        out,
+    );
+    name("snapshot", out);
+    write_text(if matches!(event.body, Body::Read { .. }) { "true" } else { "false" }, out);
+    name("db", out);
+    write_text(&options.database, out);
+    name("sequence", out);
+    _ = write!(out, r#""[\"{commit}\",\"{own}\"]""#);
+    name("schema", out);
+    write_text(&table.name().schema, out);
+    name("table", out);
+    write_text(&table.name().table, out);
+    name("txId", out);
+    or_null(event.transaction.and_then(|transaction| transaction.id.parse().ok()), out, write_number);
+    name("lsn", out);
+    write_number(own, out);
+    out.extend_from_slice(b",\"xmin\":null");
+    name("origin", out);
+    or_null(event.transaction.and_then(|transaction| transaction.origin), out, write_text);
+    out.extend_from_slice(b",\"origin_lsn\":null}");
+}
+
+fn write_times(us: i64, out: &mut Vec<u8>) {
+    let (ms, ns) = (us.div_euclid(1000), us.saturating_mul(1000));
+    _ = write!(out, r#","ts_ms":{ms},"ts_us":{us},"ts_ns":{ns}"#);
 }

@@ -27,7 +27,7 @@ pub(super) fn write_event(source: &str, epoch: u64, event: &Event<'_>, out: &mut
         text_field(11, transaction.id, out);
         varint_field(12, transaction.seq, out);
     }
-    varint_field(13, table_seq(body), out);
+    varint_field(13, event.table_seq().unwrap_or_default(), out);
     if let Some(transaction) = &event.transaction {
         varint_field(14, transaction.commit_time_us as u64, out);
     }
@@ -77,17 +77,6 @@ fn write_position(position: &EventPosition, out: &mut Vec<u8>) {
             fixed64_field(1, commit.into(), out);
             fixed64_field(2, own.into(), out);
         }),
-    }
-}
-
-fn table_seq(body: &Body<'_>) -> u64 {
-    match *body {
-        Body::Insert { table_seq, .. }
-        | Body::Update { table_seq, .. }
-        | Body::Delete { table_seq, .. }
-        | Body::Truncate { table_seq, .. } => table_seq,
-        Body::Read { seq, .. } => seq,
-        _ => 0,
     }
 }
 

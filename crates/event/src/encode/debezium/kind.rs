@@ -1,0 +1,131 @@
+use super::{DebeziumDecimals, DebeziumOptions, DebeziumTimes};
+use crate::Column;
+
+/// What a column's values are to Kafka Connect. Decided by the column alone, never by a value: with schemas on, a
+/// value of another kind than its schema's is read as zero or nothing, without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Scalar(Scalar),
+    Array(Scalar),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scalar {
+    Boolean,
+    Int16,
+    Int32,
+    Int64,
+    Float,
+    Double,
+    String,
+    Bytes,
+    Uuid,
+    Json,
+    Xml,
+    /// The unscaled integer, of a scale that is the column's or, if it has none, each value's.
+    Decimal {
+        scale: Option<u16>,
+        precision: u16,
+    },
+    DateDays,
+    TimeMs,
+    TimeUs,
+    TimestampMs,
+    TimestampUs,
+    /// Text with a `Z`, whatever the times option: Debezium has no other form of it.
+    ZonedTimestamp,
+}
+
+impl Kind {
+    pub(super) fn of(column: &Column, options: &DebeziumOptions) -> Self {
+        match element_oid(column.type_oid) {
+            Some(element) => Self::Array(Scalar::of(element, column.type_modifier, options)),
+            None if column.type_name.starts_with('_') => Self::Array(Scalar::String),
+            None => Self::Scalar(Scalar::of(column.type_oid, column.type_modifier, options)),
+        }
+    }
+}
+
+impl Scalar {
+    fn of(type_oid: u32, type_modifier: i32, options: &DebeziumOptions) -> Self {
+        let adaptive = options.time == DebeziumTimes::Adaptive;
+        let in_ms = (0..=3).contains(&type_modifier);
+        match type_oid {
+            16 => Self::Boolean,
+            21 => Self::Int16,
+            23 => Self::Int32,
+            // int8, oid
+            20 | 26 => Self::Int64,
+            700 => Self::Float,
+            701 => Self::Double,
+            17 => Self::Bytes,
+            2950 => Self::Uuid,
+            114 | 3802 => Self::Json,
+            142 => Self::Xml,
+            1700 => match options.decimal {
+                DebeziumDecimals::String => Self::String,
+                DebeziumDecimals::Double => Self::Double,
+                DebeziumDecimals::Precise => Self::decimal(type_modifier),
+            },
+            1082 if adaptive => Self::DateDays,
+            1083 if adaptive && in_ms => Self::TimeMs,
+            1083 if adaptive => Self::TimeUs,
+            1114 if adaptive && in_ms => Self::TimestampMs,
+            1114 if adaptive => Self::TimestampUs,
+            1184 => Self::ZonedTimestamp,
+            _ => Self::String,
+        }
+    }
+
+    /// numeric's modifier is ((precision << 16) | (scale & 0x7FF)) + 4, or -1; the scale's 11 bits are signed since
+    /// PostgreSQL 15 (`numerictypmodin` in numeric.c). Below zero it prints as zero.
+    fn decimal(type_modifier: i32) -> Self {
+        let Some(packed) = type_modifier.checked_sub(4).filter(|packed| *packed >= 0) else {
+            return Self::Decimal { scale: None, precision: 0 };
+        };
+        let signed = ((packed & 0x7FF) ^ 0x400) - 0x400;
+        Self::Decimal { scale: Some(signed.max(0) as u16), precision: (packed >> 16) as u16 }
+    }
+}
+
+/// The element type of a built-in array type.
+fn element_oid(type_oid: u32) -> Option<u32> {
+    Some(match type_oid {
+        1000 => 16,
+        1001 => 17,
+        1005 => 21,
+        1007 => 23,
+        1016 => 20,
+        1028 => 26,
+        1021 => 700,
+        1022 => 701,
+        1231 => 1700,
+        2951 => 2950,
+        199 => 114,
+        3807 => 3802,
+        143 => 142,
+        1182 => 1082,
+        1183 => 1083,
+        1115 => 1114,
+        1185 => 1184,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_numeric_modifier_holds_precision_and_signed_scale() {
+        let modifier = |precision: i32, scale: i32| ((precision << 16) | (scale & 0x7FF)) + 4;
+        let decimal = |modifier| match Scalar::decimal(modifier) {
+            Scalar::Decimal { scale, precision } => (scale, precision),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(decimal(modifier(10, 2)), (Some(2), 10));
+        assert_eq!(decimal(modifier(1000, 1000)), (Some(1000), 1000));
+        assert_eq!(decimal(modifier(3, -3)), (Some(0), 3));
+        assert_eq!(decimal(-1), (None, 0));
+    }
+}
