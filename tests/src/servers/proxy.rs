@@ -112,7 +112,8 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: std::net::TcpListener, mut network: watch::Receiver<Network>) {
+async fn accept(listener: std::net::TcpListener, network: watch::Receiver<Network>) {
+    let mut watched = network.clone();
     let listener = TcpListener::from_std(listener).expect("hand the proxy's socket to its runtime");
     loop {
         tokio::select! {
@@ -121,7 +122,7 @@ async fn accept(listener: std::net::TcpListener, mut network: watch::Receiver<Ne
                     tokio::spawn(connect(client, network.clone()));
                 }
             }
-            _ = network.wait_for(|network| network.closed) => return,
+            _ = watched.wait_for(|network| network.closed) => return,
         }
     }
 }
