@@ -1,1 +1,44 @@
-//! placeholder
+//! Postgres as a source: its tables as they stand, then its log as it grows.
+//!
+//! The one idea: **a load and the log overlap, and a fence says exactly how.** The slot is created first, so that from
+//! some moment on nothing is missed; tables are read later, each under a snapshot that names the transactions it
+//! contains; and when the stream comes to a change whose transaction the snapshot contains, that change is dropped and
+//! everything else goes out. No long lock, no long transaction, and no moment at which the two must meet.
+//!
+//! | file | what |
+//! |---|---|
+//! | `wire` | the connection: one for SQL, COPY and replication |
+//! | `system`, `slot`, `publication`, `catalog` | what the server is and holds, and what must be so before reading |
+//! | `settle`, `unit`, `load` | reading tables: when a snapshot is usable, what one load reads, the reading |
+//! | `stream` | the log: frames in, events and positions out |
+//! | `decoding`, `relation`, `row`, `fetch` | messages to events: transactions, shapes, a row's change, what the log lacks |
+//! | `refusal` | what a person must decide or mend |
+//!
+//! In order: [`system::identify`], [`publication::ensure`], [`slot::create`], [`Loader`], [`Stream`].
+
+mod catalog;
+mod clock;
+mod decoding;
+mod error;
+mod fetch;
+mod load;
+mod options;
+pub mod publication;
+mod refusal;
+mod relation;
+mod row;
+mod settle;
+pub mod slot;
+mod sql;
+mod stream;
+pub mod system;
+mod unit;
+pub mod wire;
+
+pub use catalog::{Candidate, candidates};
+pub use error::{Endpoint, Error, ServerError};
+pub use load::{Begun, Finished, Loader, Read};
+pub use options::Options;
+pub use refusal::Refusal;
+pub use settle::Blockers;
+pub use stream::Stream;

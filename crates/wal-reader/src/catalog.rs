@@ -1,0 +1,153 @@
+//! What the database says of its tables, as far as reading and publishing them needs it.
+
+use event::{Column, TableName, TableSchema};
+
+use crate::Error;
+use crate::sql::{quote_table, quote_text};
+use crate::wire::Connection;
+
+/// A table that could be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its name.
+    pub name: TableName,
+    /// Whether UPDATE and DELETE go on working once it is published.
+    pub has_replica_identity: bool,
+}
+
+/// A table as a publication shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    /// Columns as published, and the message key.
+    pub(crate) schema: TableSchema,
+    /// The publication's row filter.
+    pub(crate) row_filter: Option<String>,
+    /// Published as a whole although its rows are in partitions.
+    pub(crate) is_partitioned: bool,
+    /// As the planner estimates; below 0 when it never looked.
+    pub(crate) estimated_rows: f64,
+    /// How many blocks the main fork has.
+    pub(crate) blocks: u64,
+}
+
+/// All ordinary permanent tables outside of the system's schemas, in the order of their names.
+pub async fn candidates(connection: &mut Connection) -> Result<Vec<Candidate>, Error> {
+    let rows = connection
+        .query(
+            "SELECT n.nspname, c.relname, \
+               CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false \
+                 WHEN 'i' THEN EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident) \
+                 ELSE EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate) \
+               END AS identity \
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' \
+               AND n.nspname <> 'information_schema' \
+             ORDER BY n.nspname, c.relname",
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Candidate {
+                name: TableName::new(row.required(0)?, row.required(1)?),
+                has_replica_identity: row.required(2)? == "t",
+            })
+        })
+        .collect()
+}
+
+/// The columns that a relation's primary key has, by name; none without one, or if the relation is gone.
+pub(crate) async fn primary_key(connection: &mut Connection, oid: u32) -> Result<Vec<String>, Error> {
+    let rows = connection
+        .query(&format!(
+            "SELECT a.attname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
+               ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
+             WHERE i.indrelid = {oid} AND i.indisprimary ORDER BY a.attnum"
+        ))
+        .await?;
+    rows.iter().map(|row| row.required(0).map(str::to_owned)).collect()
+}
+
+/// A table as the publication shows it; none if it does not, or if the table is gone.
+pub(crate) async fn shape(
+    connection: &mut Connection,
+    publication: &str,
+    name: &TableName,
+) -> Result<Option<Shape>, Error> {
+    // Before 15 a publication has neither column lists nor row filters.
+    let lists = connection.server_version_num() >= 150_000;
+    let filter = if lists { "p.rowfilter" } else { "NULL" };
+    let relation = connection
+        .query(&format!(
+            "SELECT c.oid, c.relkind, c.reltuples, {filter} AS filter, \
+               pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int AS blocks \
+             FROM pg_catalog.pg_publication_tables p \
+               JOIN pg_catalog.pg_class c ON c.oid = {table}::pg_catalog.regclass \
+             WHERE p.pubname = {publication} AND p.schemaname = {schema} AND p.tablename = {relation}",
+            table = quote_text(&quote_table(name)),
+            publication = quote_text(publication),
+            schema = quote_text(&name.schema),
+            relation = quote_text(&name.table),
+        ))
+        .await;
+    let relation = match relation {
+        // The cast to regclass fails where there is no such table.
+        Err(error) if matches!(error.sqlstate(), Some("42P01" | "3F000")) => return Ok(None),
+        relation => relation?,
+    };
+    let Some(row) = relation.first() else { return Ok(None) };
+    let oid: u32 = row.parse("oid")?;
+    let columns = connection.query(&columns_sql(publication, name, oid, lists)).await?;
+    let mut schema = TableSchema { name: name.clone(), columns: Vec::new(), key: Vec::new() };
+    for (position, column) in columns.iter().enumerate() {
+        if column.required("is_key")? == "t" {
+            schema.key.push(position);
+        }
+        schema.columns.push(Column {
+            name: column.required("attname")?.to_owned(),
+            type_name: column.required("type_name")?.to_owned(),
+            type_oid: column.parse("atttypid")?,
+            type_modifier: column.parse("atttypmod")?,
+        });
+    }
+    Ok(Some(Shape {
+        schema,
+        row_filter: row.get("filter")?.map(str::to_owned),
+        is_partitioned: row.required("relkind")? == "p",
+        estimated_rows: row.parse("reltuples")?,
+        blocks: row.parse("blocks")?,
+    }))
+}
+
+/// Columns in the order that pgoutput sends them, named as it names their types: a domain by its base type, a type of
+/// pg_catalog without a schema (`logicalrep_write_typ` in the server's proto.c). The key is the replica identity's
+/// index, else the primary key.
+fn columns_sql(publication: &str, name: &TableName, oid: u32, lists: bool) -> String {
+    let published = if lists {
+        format!(
+            "a.attname = ANY ((SELECT p.attnames FROM pg_catalog.pg_publication_tables p WHERE p.pubname = {} \
+               AND p.schemaname = {} AND p.tablename = {})::text[])",
+            quote_text(publication),
+            quote_text(&name.schema),
+            quote_text(&name.table)
+        )
+    } else {
+        "a.attgenerated = ''".to_owned()
+    };
+    format!(
+        "SELECT a.attname, a.atttypid, a.atttypmod, \
+           COALESCE(a.attnum = ANY (k.indkey), false) AS is_key, \
+           (WITH RECURSIVE base AS ( \
+              SELECT t.typtype, t.typbasetype, t.typname, t.typnamespace FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid \
+              UNION ALL \
+              SELECT t.typtype, t.typbasetype, t.typname, t.typnamespace FROM base JOIN pg_catalog.pg_type t \
+                ON t.oid = base.typbasetype WHERE base.typtype = 'd') \
+            SELECT CASE n.nspname WHEN 'pg_catalog' THEN '' ELSE n.nspname || '.' END || base.typname \
+            FROM base JOIN pg_catalog.pg_namespace n ON n.oid = base.typnamespace WHERE base.typtype <> 'd') AS type_name \
+         FROM pg_catalog.pg_attribute a \
+           JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+           LEFT JOIN pg_catalog.pg_index k ON k.indrelid = c.oid \
+             AND CASE WHEN c.relreplident = 'i' THEN k.indisreplident ELSE k.indisprimary END \
+         WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped AND {published} \
+         ORDER BY a.attnum"
+    )
+}

@@ -1,0 +1,93 @@
+//! Asking the database for what its log leaves out, on a connection that is opened when it is first needed.
+
+use std::borrow::Cow;
+
+use decoder::ColumnType;
+use event::{Cell, Table};
+
+use crate::Error;
+use crate::catalog;
+use crate::sql::{quote_name, quote_table, quote_text};
+use crate::wire::{self, Config, Connection, Mode};
+
+pub(crate) struct Fetcher {
+    config: Config,
+    connection: Option<Connection>,
+}
+
+impl Fetcher {
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config, connection: None }
+    }
+
+    /// The names of a table's primary key columns, as they are now.
+    pub(crate) async fn primary_key(&mut self, oid: u32) -> Result<Vec<String>, Error> {
+        let mut connection = self.take_connection().await?;
+        let key = catalog::primary_key(&mut connection, oid).await?;
+        self.connection = Some(connection);
+        Ok(key)
+    }
+
+    /// Fills the unchanged cells of a row whose key changed: under its new key a consumer has never seen it. Returns
+    /// which were filled. The row may be newer than the change, and if it is gone the cells stay as they are: a later
+    /// change in the log will say so.
+    ///
+    /// `text_of` gives a column's text as the log has it, to look the row up by.
+    pub(crate) async fn fill<'a>(
+        &mut self,
+        table: &Table,
+        types: &'a [ColumnType],
+        row: &mut [Cell<'a>],
+        text_of: impl Fn(usize) -> Option<&'a str>,
+    ) -> Result<Vec<usize>, Error> {
+        let mut missing = Vec::new();
+        let mut columns = Vec::new();
+        for (position, (cell, column)) in row.iter().zip(&table.schema.columns).enumerate() {
+            if matches!(cell, Cell::Unchanged) {
+                missing.push(position);
+                columns.push(quote_name(&column.name));
+            }
+        }
+        let mut conditions = Vec::new();
+        for position in &table.schema.key {
+            let (Some(column), Some(text)) = (table.schema.columns.get(*position), text_of(*position)) else {
+                return Ok(Vec::new());
+            };
+            conditions.push(format!("{} = {}", quote_name(&column.name), quote_text(text)));
+        }
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {}",
+            columns.join(", "),
+            quote_table(table.name()),
+            conditions.join(" AND ")
+        );
+        let mut connection = self.take_connection().await?;
+        let rows = match connection.query(&sql).await {
+            // The table was renamed or dropped, the column dropped: the row in this shape is gone.
+            Err(error) if matches!(error.sqlstate(), Some("42P01" | "42703" | "3F000")) => {
+                self.connection = Some(connection);
+                return Ok(Vec::new());
+            }
+            rows => rows?,
+        };
+        self.connection = Some(connection);
+        let Some(found) = rows.first() else { return Ok(Vec::new()) };
+        for (number, position) in missing.iter().enumerate() {
+            let (Some(cell), Some(column_type)) = (row.get_mut(*position), types.get(*position)) else {
+                continue;
+            };
+            *cell = match found.get(number)? {
+                Some(text) => column_type.cell_of(Cow::Owned(text.as_bytes().to_vec())),
+                None => Cell::Null,
+            };
+        }
+        Ok(missing)
+    }
+
+    async fn take_connection(&mut self) -> Result<Connection, Error> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => wire::connect(&self.config, Mode::Sql).await,
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! Reading a unit as it stands, under a snapshot that says exactly which transactions it contains.
+//!
+//! **Lock, then look**: the table is locked (ACCESS SHARE) before the snapshot is taken. The other way round, an
+//! `ALTER TABLE … TYPE`, `VACUUM FULL` or `TRUNCATE` in between makes the snapshot read no rows, without an error.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use decoder::ColumnType;
+use event::{
+    Batch, Body, Event, EventPosition, Fence, KeyBound, KeyRange, LoadRef, Lsn, Table, TableName, XidSnapshot,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::catalog::{self, Shape};
+use crate::clock;
+use crate::refusal::Refusal;
+use crate::settle::{Blockers, Mark};
+use crate::sql::{quote_table, quote_text};
+use crate::unit::{self, Plan};
+use crate::wire::{self, Connection, Mode};
+use crate::{Error, Options};
+
+/// Reads units, one at a time.
+pub struct Loader {
+    options: Options,
+    /// Holds the snapshot while a unit is read; none while a worker has it.
+    holder: Option<Connection>,
+    /// For whatever must not be said inside the snapshot's transaction.
+    aside: Connection,
+    spare: Vec<Connection>,
+    mark: Mark,
+    last_load_id: i64,
+    reading: Option<Reading>,
+}
+
+/// Whether a unit's reading has begun.
+#[derive(Debug)]
+pub enum Begun {
+    /// It has: call [`Loader::read`].
+    Reading,
+    /// Not yet, for this reason: try again a little later.
+    NotYet(String),
+    /// The table is gone, or no longer published.
+    Gone,
+}
+
+/// How far a unit's reading is.
+#[derive(Debug)]
+pub enum Read {
+    /// The batch is full, or nothing more is there just now.
+    More,
+    /// The last row is in the batch.
+    Finished(Finished),
+}
+
+/// A unit that was read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Whose.
+    pub table: TableName,
+    /// What the reading contains.
+    pub fence: Fence,
+    /// Where the table's next unit starts; none: the table is done.
+    pub next: Option<KeyBound>,
+    /// How many rows it had.
+    pub rows: u64,
+}
+
+/// A unit that is being read.
+struct Reading {
+    table: Table,
+    types: Vec<ColumnType>,
+    load_id: String,
+    fence: Fence,
+    rows: u64,
+    is_announced: bool,
+    chunks: mpsc::Receiver<Vec<Bytes>>,
+    /// What of the last chunk did not fit the last batch.
+    left: VecDeque<Bytes>,
+    workers: JoinSet<Result<Connection, Error>>,
+}
+
+/// Rows that a worker hands over at once: enough to make the hand-over cheap.
+const CHUNK_BYTES: usize = 64 << 10;
+/// Chunks that wait for the loader, of all workers together.
+const CHUNKS_WAITING: usize = 16;
+
+impl Loader {
+    /// Connects, and marks this moment: the slot exists and all tables to be read are published.
+    pub async fn open(options: &Options) -> Result<Self, Error> {
+        let mut aside = connect(options).await?;
+        let mark = Mark::now(&mut aside).await?;
+        Ok(Self {
+            options: options.clone(),
+            holder: None,
+            aside,
+            spare: Vec::new(),
+            mark,
+            last_load_id: 0,
+            reading: None,
+        })
+    }
+
+    /// Who keeps snapshots from being usable; none: nobody does.
+    pub async fn blockers(&mut self) -> Result<Option<Blockers>, Error> {
+        self.mark.blockers(&mut self.aside).await
+    }
+
+    /// Begins to read the unit of the table that starts at `from`. `delivered`: the transactions that the stream has
+    /// delivered since this loader was opened; the unit must contain them all, or its rows could overwrite newer ones.
+    pub async fn begin(
+        &mut self,
+        name: &TableName,
+        from: Option<KeyBound>,
+        delivered: &HashSet<u32>,
+    ) -> Result<Begun, Error> {
+        let mut holder = match self.holder.take() {
+            Some(holder) => holder,
+            None => connect(&self.options).await?,
+        };
+        let begun = self.begin_with(&mut holder, name, from, delivered).await;
+        let (shape, plan, snapshot, exported) = match begun {
+            Ok(Ok(found)) => found,
+            Ok(Err(begun)) => {
+                holder.execute("ROLLBACK").await?;
+                self.holder = Some(holder);
+                return Ok(begun);
+            }
+            Err(error) => return Err(unreadable(error, name, &self.options)),
+        };
+        let Some(workers) = self.workers(&exported, name, &plan).await? else {
+            holder.execute("ROLLBACK").await?;
+            self.holder = Some(holder);
+            return Ok(Begun::NotYet(format!("somebody waits to lock {name}")));
+        };
+        self.wait_for_flush(snapshot.limit).await?;
+        self.start(holder, workers, name, shape, plan, snapshot);
+        Ok(Begun::Reading)
+    }
+
+    /// Appends rows of the unit until the batch is full or the unit is over. Cancel-safe.
+    pub async fn read(&mut self, batch: &mut Batch) -> Result<Read, Error> {
+        let Some(reading) = &mut self.reading else { return Ok(Read::More) };
+        reading.announce(batch);
+        loop {
+            while let Some(line) = reading.left.pop_front() {
+                reading.push(&line, batch)?;
+                if batch.is_full() {
+                    return Ok(Read::More);
+                }
+            }
+            match reading.chunks.recv().await {
+                Some(chunk) => reading.left = chunk.into(),
+                None => break,
+            }
+        }
+        while let Some(worker) = reading.workers.join_next().await {
+            let connection = worker.map_err(|_| Error::LoadBrokeOff)?;
+            let name = reading.table.name();
+            let connection = connection.map_err(|error| unreadable(error, name, &self.options))?;
+            self.spare.push(connection);
+        }
+        reading.end(batch);
+        let finished = Finished {
+            table: reading.table.name().clone(),
+            next: reading.fence.range.as_ref().and_then(|range| range.to),
+            fence: reading.fence.clone(),
+            rows: reading.rows,
+        };
+        self.reading = None;
+        self.holder = self.spare.pop();
+        Ok(Read::Finished(finished))
+    }
+
+    /// Locks and looks. The outer error is a failure, the inner one a reason not to begin.
+    #[allow(clippy::type_complexity)]
+    async fn begin_with(
+        &mut self,
+        holder: &mut Connection,
+        name: &TableName,
+        from: Option<KeyBound>,
+        delivered: &HashSet<u32>,
+    ) -> Result<Result<(Shape, Plan, Fence, String), Begun>, Error> {
+        holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        holder.execute("SET LOCAL lock_timeout = '2s'").await?;
+        match holder.execute(&lock_sql(name, "")).await {
+            Ok(()) => {}
+            Err(error) if error.sqlstate() == Some("55P03") => {
+                return Ok(Err(Begun::NotYet(format!("{name} is locked by somebody else"))));
+            }
+            Err(error) if matches!(error.sqlstate(), Some("42P01" | "3F000")) => return Ok(Err(Begun::Gone)),
+            Err(error) => return Err(error),
+        }
+        // One statement: the snapshot is taken as it starts, the position is read after that.
+        let rows = holder
+            .query(
+                "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.pg_export_snapshot(), \
+                   pg_catalog.pg_current_wal_insert_lsn()",
+            )
+            .await?;
+        let row = rows.single()?;
+        let snapshot = parse_snapshot(row.required(0)?)
+            .ok_or_else(|| Error::Stream { what: "a snapshot that is not xmin:xmax:xip".to_owned() })?;
+        let (exported, limit) = (row.required(1)?.to_owned(), row.parse::<Lsn>(2)?);
+        if !self.mark.is_behind(snapshot.xmin) {
+            return Ok(Err(Begun::NotYet("transactions from before are still open".to_owned())));
+        }
+        if !delivered.iter().all(|xid| snapshot.sees(*xid)) {
+            return Ok(Err(Begun::NotYet("a delivered transaction is not visible yet".to_owned())));
+        }
+        let Some(shape) = catalog::shape(holder, &self.options.publication, name).await? else {
+            return Ok(Err(Begun::Gone));
+        };
+        let plan = unit::plan(holder, name, &shape, from, self.options.load_workers).await?;
+        let fence = Fence { snapshot, limit, range: plan.range.clone(), voided: None };
+        Ok(Ok((shape, plan, fence, exported)))
+    }
+
+    /// More connections under the same snapshot, as many as there is work for; none if the lock is not to be had at
+    /// once: waiting for it behind somebody who waits for us would be a deadlock.
+    async fn workers(
+        &mut self,
+        exported: &str,
+        name: &TableName,
+        plan: &Plan,
+    ) -> Result<Option<Vec<Connection>>, Error> {
+        let mut workers = Vec::new();
+        for _ in 1..plan.pieces.len().min(self.options.load_workers) {
+            let mut worker = match self.spare.pop() {
+                Some(worker) => worker,
+                None => connect(&self.options).await?,
+            };
+            worker.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            worker.execute(&format!("SET TRANSACTION SNAPSHOT {}", quote_text(exported))).await?;
+            match worker.execute(&lock_sql(name, " NOWAIT")).await {
+                Ok(()) => workers.push(worker),
+                // Dropping the others lets go of theirs.
+                Err(error) if error.sqlstate() == Some("55P03") => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(workers))
+    }
+
+    /// Rows must not leave before what they contain is safe on the server's disk: after a crash with asynchronous
+    /// commits the server would never have had them.
+    async fn wait_for_flush(&mut self, limit: Lsn) -> Result<(), Error> {
+        for attempt in 0_u32.. {
+            let rows = self.aside.query("SELECT pg_catalog.pg_current_wal_flush_lsn()").await?;
+            if rows.single()?.parse::<Lsn>(0)? >= limit {
+                break;
+            }
+            if attempt == 0 {
+                // A commit that waits for its own flush takes along all WAL before it.
+                self.aside
+                    .execute(&format!(
+                        "BEGIN; SET LOCAL synchronous_commit = 'local'; \
+                         SELECT pg_catalog.pg_logical_emit_message(true, '{OWN_MESSAGE_PREFIX}', 'flush'); COMMIT"
+                    ))
+                    .await?;
+            } else {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        holder: Connection,
+        workers: Vec<Connection>,
+        name: &TableName,
+        shape: Shape,
+        plan: Plan,
+        fence: Fence,
+    ) {
+        let types = shape.schema.columns.iter().map(|column| ColumnType::new(&column.type_name)).collect();
+        let statements: VecDeque<String> =
+            plan.pieces.iter().map(|piece| unit::copy_sql(name, &shape, piece)).collect();
+        let statements = Arc::new(Mutex::new(statements));
+        let (to_loader, chunks) = mpsc::channel(CHUNKS_WAITING);
+        let mut tasks = JoinSet::new();
+        for connection in workers.into_iter().chain([holder]) {
+            tasks.spawn(copy(connection, Arc::clone(&statements), to_loader.clone()));
+        }
+        self.last_load_id = clock::now_us().max(self.last_load_id + 1);
+        self.reading = Some(Reading {
+            table: Table::new(shape.schema),
+            types,
+            load_id: format!("{:x}", self.last_load_id),
+            fence,
+            rows: 0,
+            is_announced: false,
+            chunks,
+            left: VecDeque::new(),
+            workers: tasks,
+        });
+    }
+}
+
+/// The prefix of the messages that this program writes into the log; they are not sent on.
+pub(crate) const OWN_MESSAGE_PREFIX: &str = "cdc";
+
+/// With `row_security` off, a policy on a table is an error instead of fewer rows.
+async fn connect(options: &Options) -> Result<Connection, Error> {
+    let mut connection = wire::connect(&options.connection, Mode::Sql).await?;
+    connection.execute("SET row_security = off").await?;
+    Ok(connection)
+}
+
+fn lock_sql(name: &TableName, wait: &str) -> String {
+    format!("LOCK TABLE {} IN ACCESS SHARE MODE{wait}", quote_table(name))
+}
+
+/// A worker: takes one statement after the other, until there are none or nobody listens.
+async fn copy(
+    mut connection: Connection,
+    statements: Arc<Mutex<VecDeque<String>>>,
+    to_loader: mpsc::Sender<Vec<Bytes>>,
+) -> Result<Connection, Error> {
+    loop {
+        let next = statements.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(statement) = next else { break };
+        let mut rows = connection.copy_out(&statement).await?;
+        let (mut chunk, mut chunk_bytes) = (Vec::new(), 0);
+        while let Some(line) = rows.next().await? {
+            chunk_bytes += line.len();
+            chunk.push(line);
+            if chunk_bytes >= CHUNK_BYTES {
+                chunk_bytes = 0;
+                if to_loader.send(std::mem::take(&mut chunk)).await.is_err() {
+                    return Err(Error::LoadBrokeOff);
+                }
+            }
+        }
+        if to_loader.send(chunk).await.is_err() {
+            return Err(Error::LoadBrokeOff);
+        }
+    }
+    connection.execute("COMMIT").await?;
+    Ok(connection)
+}
+
+impl Reading {
+    fn announce(&mut self, batch: &mut Batch) {
+        if self.is_announced {
+            return;
+        }
+        self.is_announced = true;
+        let load = load_ref(&self.load_id, &self.fence);
+        let table = &self.table;
+        batch.push(&self.event(Body::Schema { table, load: Some(load), part: 0 }));
+        batch.push(&self.event(Body::LoadBegin { table, load }));
+    }
+
+    fn push(&mut self, line: &Bytes, batch: &mut Batch) -> Result<(), Error> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let (row_id, line) = if self.table.has_key() { (None, line) } else { split_row_id(line) };
+        let mut cells = Vec::with_capacity(self.types.len());
+        decoder::copy::row(&self.types, line, &mut cells).map_err(|error| self.not_decoded(error))?;
+        let body = Body::Read {
+            table: &self.table,
+            load: load_ref(&self.load_id, &self.fence),
+            seq: self.rows + 1,
+            after: &cells,
+            row_id,
+        };
+        batch.push(&self.event(body));
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn end(&mut self, batch: &mut Batch) {
+        let load = load_ref(&self.load_id, &self.fence);
+        batch.push(&self.event(Body::LoadEnd { table: &self.table, load, rows: self.rows }));
+    }
+
+    fn event<'a>(&self, body: Body<'a>) -> Event<'a> {
+        let limit = self.fence.limit;
+        Event {
+            position: EventPosition::Postgres { commit: limit, own: limit },
+            transaction: None,
+            captured_time_us: clock::now_us(),
+            body,
+        }
+    }
+
+    fn not_decoded(&self, error: decoder::Error) -> Error {
+        Refusal::Decoding { position: self.fence.limit, error }.into()
+    }
+}
+
+fn load_ref<'a>(id: &'a str, fence: &'a Fence) -> LoadRef<'a> {
+    LoadRef { id, range: fence.range.as_ref().filter(|range| !is_open(range)) }
+}
+
+fn is_open(range: &KeyRange) -> bool {
+    range.from.is_none() && range.to.is_none()
+}
+
+/// The place of a row without a key stands before its columns; none of its characters is ever escaped.
+fn split_row_id(line: &[u8]) -> (Option<&str>, &[u8]) {
+    let end = memchr::memchr(b'\t', line).unwrap_or(line.len());
+    let (row_id, rest) = line.split_at(end);
+    (str::from_utf8(row_id).ok(), rest.get(1..).unwrap_or_default())
+}
+
+/// `xmin:xmax:xip,xip,…`.
+fn parse_snapshot(text: &str) -> Option<XidSnapshot> {
+    let mut parts = text.split(':');
+    let (xmin, xmax, xip) = (parts.next()?, parts.next()?, parts.next()?);
+    let mut xip = xip
+        .split(',')
+        .filter(|xid| !xid.is_empty())
+        .map(|xid| xid.parse().ok())
+        .collect::<Option<Vec<u64>>>()?;
+    xip.sort_unstable();
+    Some(XidSnapshot { xmin: xmin.parse().ok()?, xmax: xmax.parse().ok()?, xip })
+}
+
+/// What keeps a role from seeing all rows becomes an error that says what to grant.
+fn unreadable(error: Error, name: &TableName, options: &Options) -> Error {
+    if error.sqlstate() != Some("42501") {
+        return error;
+    }
+    let problem = error.server_error().map(|error| error.message.clone()).unwrap_or_default();
+    let user = crate::sql::quote_name(options.connection.user());
+    let remedy = if problem.contains("row-level security") {
+        format!("A policy would hide rows from it. As a superuser: ALTER ROLE {user} BYPASSRLS;")
+    } else {
+        format!("As the table's owner: GRANT SELECT ON {} TO {user};", quote_table(name))
+    };
+    Refusal::Unreadable { table: name.clone(), problem, remedy }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_are_read() {
+        let snapshot = XidSnapshot { xmin: 10, xmax: 20, xip: vec![12, 15] };
+        assert_eq!(parse_snapshot("10:20:12,15"), Some(snapshot));
+        assert_eq!(parse_snapshot("10:10:"), Some(XidSnapshot { xmin: 10, xmax: 10, xip: vec![] }));
+        assert_eq!(parse_snapshot("10:x:"), None);
+    }
+}

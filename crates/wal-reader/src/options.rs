@@ -1,0 +1,35 @@
+use std::fmt;
+use std::sync::Arc;
+
+use event::TableName;
+
+use crate::wire;
+
+/// What to read, from where.
+#[derive(Clone)]
+pub struct Options {
+    /// The server and the login.
+    pub connection: wire::Config,
+    /// The slot's name.
+    pub slot: String,
+    /// The publication's name.
+    pub publication: String,
+    /// Which tables are wanted. The publication may hold others: they are left out here.
+    pub wanted: Arc<dyn Fn(&TableName) -> bool + Send + Sync>,
+    /// Transactions with one of these origins are not sent.
+    pub drop_origins: Vec<String>,
+    /// How many connections read a table at once.
+    pub load_workers: usize,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("connection", &self.connection)
+            .field("slot", &self.slot)
+            .field("publication", &self.publication)
+            .field("drop_origins", &self.drop_origins)
+            .field("load_workers", &self.load_workers)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+//! The publication decides which tables' changes the server decodes at all.
+
+use std::collections::BTreeSet;
+
+use event::TableName;
+
+use crate::catalog::{self, Candidate};
+use crate::refusal::{Refusal, list};
+use crate::sql::{quote_name, quote_table, quote_text};
+use crate::wire::Connection;
+use crate::{Error, Options};
+
+/// Makes the publication hold all tables that are wanted, as far as this role may, and says which those are.
+///
+/// # Errors
+/// A [`Refusal`] with the SQL that a DBA must run where this role may not, or with what would break the application.
+pub async fn ensure(connection: &mut Connection, options: &Options) -> Result<BTreeSet<TableName>, Error> {
+    let publication = &options.publication;
+    let state = state(connection, publication).await?;
+    let candidates = catalog::candidates(connection).await?;
+    let published: BTreeSet<TableName> = state.as_ref().map(|state| state.tables.clone()).unwrap_or_default();
+    let wanted = |name: &TableName| (options.wanted)(name);
+    let missing: Vec<&Candidate> = candidates
+        .iter()
+        .filter(|candidate| wanted(&candidate.name) && !published.contains(&candidate.name))
+        .filter(|candidate| !state.as_ref().is_some_and(|state| state.covers_partition(&candidate.name)))
+        .collect();
+    if let Some(state) = &state {
+        state.check_operations(publication)?;
+    }
+    let published_wanted = published.iter().filter(|name| wanted(name)).cloned();
+    let all: BTreeSet<TableName> =
+        published_wanted.chain(missing.iter().map(|candidate| candidate.name.clone())).collect();
+    if all.is_empty() {
+        let seen = list(candidates.iter().map(|candidate| &candidate.name));
+        return Err(Refusal::NoTables { database: options.connection.database().to_owned(), seen }.into());
+    }
+    if !missing.is_empty() {
+        refuse_without_identity(&missing)?;
+        add(connection, publication, state.is_some(), &missing).await?;
+    }
+    Ok(all)
+}
+
+/// A publication as it is.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The tables that are published, partitions by themselves unless published via their root.
+    pub tables: BTreeSet<TableName>,
+    /// Partitions whose changes are published under their root's name.
+    via_root: BTreeSet<TableName>,
+    /// The kinds of changes that it leaves out.
+    left_out: Vec<&'static str>,
+}
+
+impl Publication {
+    fn covers_partition(&self, name: &TableName) -> bool {
+        self.via_root.contains(name)
+    }
+
+    fn check_operations(&self, publication: &str) -> Result<(), Error> {
+        if self.left_out.is_empty() {
+            return Ok(());
+        }
+        let missing = self.left_out.join(", ");
+        Err(Refusal::PublishedOperations { publication: publication.to_owned(), missing }.into())
+    }
+}
+
+/// The publication as it is; none if there is none.
+pub async fn state(connection: &mut Connection, publication: &str) -> Result<Option<Publication>, Error> {
+    let name = quote_text(publication);
+    let rows = connection
+        .query(&format!(
+            "SELECT pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot FROM pg_catalog.pg_publication \
+             WHERE pubname = {name}"
+        ))
+        .await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let mut left_out = Vec::new();
+    for (column, operation) in [
+        ("pubinsert", "INSERT"),
+        ("pubupdate", "UPDATE"),
+        ("pubdelete", "DELETE"),
+        ("pubtruncate", "TRUNCATE"),
+    ] {
+        if row.required(column)? != "t" {
+            left_out.push(operation);
+        }
+    }
+    let is_via_root = row.required("pubviaroot")? == "t";
+    let table_names = |rows: crate::wire::Rows| {
+        rows.iter()
+            .map(|row| Ok(TableName::new(row.required(0)?, row.required(1)?)))
+            .collect::<Result<BTreeSet<_>, Error>>()
+    };
+    let tables = connection
+        .query(&format!(
+            "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname = {name}"
+        ))
+        .await
+        .and_then(table_names)?;
+    let via_root = if is_via_root {
+        connection
+            .query(&format!(
+                "SELECT n.nspname, c.relname FROM pg_catalog.pg_publication_tables p \
+                   CROSS JOIN LATERAL pg_catalog.pg_partition_tree((pg_catalog.quote_ident(p.schemaname) || '.' \
+                     || pg_catalog.quote_ident(p.tablename))::pg_catalog.regclass) t \
+                   JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE p.pubname = {name} AND t.level > 0"
+            ))
+            .await
+            .and_then(table_names)?
+    } else {
+        BTreeSet::new()
+    };
+    Ok(Some(Publication { tables, via_root, left_out }))
+}
+
+fn refuse_without_identity(tables: &[&Candidate]) -> Result<(), Error> {
+    let without: Vec<&TableName> = tables
+        .iter()
+        .filter(|candidate| !candidate.has_replica_identity)
+        .map(|candidate| &candidate.name)
+        .collect();
+    if without.is_empty() {
+        return Ok(());
+    }
+    let sql = without
+        .iter()
+        .map(|name| format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote_table(name)))
+        .collect::<Vec<_>>()
+        .join(" ");
+    Err(Refusal::NoReplicaIdentity { tables: list(without), sql }.into())
+}
+
+async fn add(
+    connection: &mut Connection,
+    publication: &str,
+    exists: bool,
+    tables: &[&Candidate],
+) -> Result<(), Error> {
+    let tables: Vec<String> =
+        tables.iter().map(|candidate| format!("ONLY {}", quote_table(&candidate.name))).collect();
+    let name = quote_name(publication);
+    let sql = if exists {
+        format!("ALTER PUBLICATION {name} ADD TABLE {};", tables.join(", "))
+    } else {
+        format!("CREATE PUBLICATION {name} FOR TABLE {};", tables.join(", "))
+    };
+    tracing::info!(publication, tables = tables.len(), "publishing tables");
+    match connection.execute(&sql).await {
+        Err(error) if error.sqlstate() == Some("42501") => Err(Refusal::Publication {
+            publication: publication.to_owned(),
+            problem: if exists { "lacks tables" } else { "does not exist" }.to_owned(),
+            server: error.server_error().map(|error| error.message.clone()).unwrap_or_default(),
+            sql,
+        }
+        .into()),
+        done => done,
+    }
+}

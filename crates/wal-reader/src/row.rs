@@ -1,0 +1,164 @@
+//! One row's change: from its images to one event, or to two where the key changed.
+
+use decoder::pgoutput::{ColumnData, OldTuple, Tuple};
+use event::{Before, Body, Cell, Table};
+
+use crate::Error;
+use crate::fetch::Fetcher;
+use crate::relation::Relation;
+
+/// A row's change as the log has it.
+#[derive(Clone, Copy)]
+pub(crate) enum RowChange<'a> {
+    Insert { new: Tuple<'a> },
+    Update { old: OldTuple<'a>, new: Tuple<'a> },
+    Delete { old: OldTuple<'a> },
+}
+
+/// A row's change as cells.
+pub(crate) struct Decoded<'a> {
+    parts: &'static [Part],
+    old: Vec<Cell<'a>>,
+    is_old_full: bool,
+    new: Vec<Cell<'a>>,
+    /// Columns of the new row that were not in the log.
+    fetched: Vec<usize>,
+}
+
+/// What becomes one event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Insert,
+    Update,
+    Delete,
+    /// The row with the old key goes …
+    OldKey,
+    /// … and one with the new key comes.
+    NewKey,
+}
+
+const KEY_CHANGE: &[Part] = &[Part::OldKey, Part::NewKey];
+
+impl<'a> RowChange<'a> {
+    /// Turns the images into cells, and fetches what a new key's row must not lack. The inner error is the log's.
+    pub(crate) async fn decode(
+        self,
+        relation: &'a Relation,
+        fetcher: &mut Fetcher,
+    ) -> Result<Result<Decoded<'a>, decoder::Error>, Error> {
+        let mut decoded = match self.cells(relation) {
+            Ok(decoded) => decoded,
+            Err(error) => return Ok(Err(error)),
+        };
+        if decoded.parts == KEY_CHANGE && decoded.new.contains(&Cell::Unchanged) {
+            let Decoded { new, fetched, .. } = &mut decoded;
+            *fetched =
+                fetcher.fill(&relation.table, &relation.types, new, |column| self.text_of(column)).await?;
+        }
+        Ok(Ok(decoded))
+    }
+
+    /// A column of the new row as the log has it: in the new image, or in the old one where that has what is unchanged.
+    fn text_of(self, column: usize) -> Option<&'a str> {
+        let text = |tuple: Tuple<'a>| match tuple.columns().nth(column)? {
+            ColumnData::Text(text) => str::from_utf8(text).ok(),
+            _ => None,
+        };
+        match self {
+            Self::Insert { new } => text(new),
+            Self::Update { new, old: OldTuple::Key(old) | OldTuple::Full(old) } => {
+                text(new).or_else(|| text(old))
+            }
+            Self::Update { new, old: OldTuple::None } => text(new),
+            Self::Delete { .. } => None,
+        }
+    }
+
+    fn cells(self, relation: &'a Relation) -> Result<Decoded<'a>, decoder::Error> {
+        let mut decoded = Decoded {
+            parts: &[Part::Insert],
+            old: Vec::new(),
+            is_old_full: false,
+            new: Vec::new(),
+            fetched: Vec::new(),
+        };
+        match self {
+            Self::Insert { new } => decoder::row(&relation.types, new, &mut decoded.new)?,
+            Self::Update { old, new } => {
+                decoded.take_old(relation, old)?;
+                decoder::row(&relation.types, new, &mut decoded.new)?;
+                decoded.fill_from_old();
+                decoded.parts =
+                    if decoded.changes_key(&relation.table) { KEY_CHANGE } else { &[Part::Update] };
+            }
+            Self::Delete { old } => {
+                decoded.parts = &[Part::Delete];
+                decoded.take_old(relation, old)?;
+            }
+        }
+        Ok(decoded)
+    }
+}
+
+impl<'a> Decoded<'a> {
+    fn take_old(&mut self, relation: &'a Relation, old: OldTuple<'a>) -> Result<(), decoder::Error> {
+        match old {
+            OldTuple::None => Ok(()),
+            OldTuple::Key(tuple) => {
+                decoder::key_row(&relation.types, &relation.is_identity, tuple, &mut self.old)
+            }
+            OldTuple::Full(tuple) => {
+                self.is_old_full = true;
+                decoder::row(&relation.types, tuple, &mut self.old)
+            }
+        }
+    }
+
+    /// What the statement did not change is in the old image, if that has it: under FULL all of it, else a TOASTed key.
+    fn fill_from_old(&mut self) {
+        for (new, old) in self.new.iter_mut().zip(&self.old) {
+            if matches!(new, Cell::Unchanged) && !matches!(old, Cell::Unchanged | Cell::Omitted) {
+                *new = old.clone();
+            }
+        }
+    }
+
+    /// An old image does not mean that the key changed: a TOASTed one is sent along, and FULL always has it.
+    fn changes_key(&self, table: &Table) -> bool {
+        !self.old.is_empty() && table.has_key() && table.key_of(&self.old).ne(table.key_of(&self.new))
+    }
+
+    fn before(&self) -> Before<'_> {
+        match (self.old.is_empty(), self.is_old_full) {
+            (true, _) => Before::None,
+            (false, false) => Before::Key(&self.old),
+            (false, true) => Before::Full(&self.old),
+        }
+    }
+
+    /// What goes out of it, in this order.
+    pub(crate) fn parts(&self) -> &'static [Part] {
+        self.parts
+    }
+
+    /// The key cell by which fences judge a part: each half of a key change by its own.
+    pub(crate) fn range_cell(&self, part: Part, relation: &Relation) -> Option<&Cell<'a>> {
+        let row = match part {
+            Part::Insert | Part::Update | Part::NewKey => &self.new,
+            Part::Delete | Part::OldKey => &self.old,
+        };
+        row.get(relation.range_key?)
+    }
+
+    /// What a part says.
+    pub(crate) fn body<'e>(&'e self, part: Part, table: &'e Table, table_seq: u64) -> Body<'e> {
+        let (after, fetched) = (&self.new[..], &self.fetched[..]);
+        match part {
+            Part::Insert => Body::Insert { table, table_seq, after, key_change: false, fetched },
+            Part::NewKey => Body::Insert { table, table_seq, after, key_change: true, fetched },
+            Part::Update => Body::Update { table, table_seq, before: self.before(), after, fetched },
+            Part::Delete => Body::Delete { table, table_seq, before: self.before(), key_change: false },
+            Part::OldKey => Body::Delete { table, table_seq, before: self.before(), key_change: true },
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The log as it comes: frames to messages to events, and how far they reach.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use decoder::pgoutput::{InStream, Message};
+use event::{Batch, Fences, Lsn, Position, Source, TableName};
+
+use crate::Options;
+use crate::clock;
+use crate::decoding::{Decoding, Output};
+use crate::error::Error;
+use crate::refusal::Refusal;
+use crate::relation::Sequences;
+use crate::sql::quote_name;
+use crate::wire::{self, Frame, Keepalive, Mode, ReplicationReader};
+
+/// A slot's changes from a position on.
+pub struct Stream {
+    reader: ReplicationReader,
+    keepalive: Keepalive,
+    decoding: Decoding,
+    slot: String,
+    /// The last position that was marked.
+    reached: Lsn,
+    /// How far the server's log reached when it last said so.
+    log_end: Lsn,
+    last_idle_mark: Instant,
+}
+
+/// Without a change of interest, this often is often enough to let go of WAL …
+const IDLE_MARK_EVERY: Duration = Duration::from_secs(10);
+/// … unless the server asks: one that shuts down waits for it, and asks again with every answer.
+const REQUESTED_MARK_EVERY: Duration = Duration::from_secs(1);
+
+impl Stream {
+    /// Opens the slot at a checkpointed position. The caller has made sure that it belongs to this log.
+    ///
+    /// # Errors
+    /// Whatever connecting refuses; a [`Refusal`] if the slot is lost.
+    pub async fn open(
+        options: &Options,
+        position: Lsn,
+        table_seqs: impl IntoIterator<Item = (TableName, u64)>,
+    ) -> Result<Self, Error> {
+        let mut connection = wire::connect(&options.connection, Mode::Replication).await?;
+        let interval = Keepalive::interval(connection.wal_sender_timeout().await?);
+        let command = format!(
+            "START_REPLICATION SLOT {} LOGICAL {position} (proto_version '1', publication_names {}, messages 'true')",
+            quote_name(&options.slot),
+            // A list of names inside a literal.
+            format_args!("'{}'", quote_name(&options.publication).replace('\'', "''")),
+        );
+        let (reader, writer) = connection
+            .start_replication(&command)
+            .await
+            .map_err(|error| explain(error, &options.slot, position))?;
+        tracing::info!(slot = options.slot, %position, "streaming");
+        Ok(Self {
+            reader,
+            keepalive: Keepalive::spawn(writer, interval, position.into()),
+            decoding: Decoding::new(options.clone(), position, Sequences::resume(table_seqs)),
+            slot: options.slot.clone(),
+            reached: position,
+            log_end: position,
+            last_idle_mark: Instant::now(),
+        })
+    }
+
+    /// How far the server's log reached when it last said so.
+    pub fn log_end(&self) -> Lsn {
+        self.log_end
+    }
+
+    /// From now on, notes the transactions that are delivered: a load that is to come must contain them.
+    pub fn note_delivered(&mut self) {
+        self.decoding.delivered.get_or_insert_default();
+    }
+
+    /// The transactions delivered since [`note_delivered`](Self::note_delivered).
+    pub fn delivered(&self) -> Option<&HashSet<u32>> {
+        self.decoding.delivered.as_ref()
+    }
+
+    /// No load is to come.
+    pub fn forget_delivered(&mut self) {
+        self.decoding.delivered = None;
+    }
+
+    /// Handles what is buffered, until the batch is full; whether that left something in the batch.
+    async fn take_buffered(&mut self, batch: &mut Batch, fences: &mut Fences) -> Result<bool, Error> {
+        let captured_time_us = clock::now_us();
+        while !batch.is_full() {
+            let frame = match self.reader.frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => return Err(explain(error, &self.slot, self.reached)),
+            };
+            match frame {
+                Frame::XLogData { wal_start, wal_end, body, .. } => {
+                    self.log_end = self.log_end.max(Lsn::from(wal_end));
+                    let message = Message::parse(body, InStream::No)
+                        .map_err(|error| Refusal::Decoding { position: self.reached, error })?;
+                    let own = Lsn::from(wal_start);
+                    let mut output = Output { batch, fences, own, captured_time_us };
+                    let ended = self.decoding.take(&message, &mut output).await?;
+                    if let Some(position) = ended {
+                        self.reached = position;
+                        batch.mark(Position::Postgres(position), self.decoding.sequences.take_moved());
+                    }
+                }
+                Frame::Keepalive { wal_end, reply_requested, .. } => {
+                    let wal_end = Lsn::from(wal_end);
+                    self.log_end = self.log_end.max(wal_end);
+                    if reply_requested {
+                        self.keepalive.reply_requested();
+                    }
+                    let every = if reply_requested { REQUESTED_MARK_EVERY } else { IDLE_MARK_EVERY };
+                    // All that ended before it was sent before it: outside a transaction there is nothing left.
+                    if !self.decoding.is_in_transaction()
+                        && wal_end > self.reached
+                        && self.last_idle_mark.elapsed() >= every
+                    {
+                        self.last_idle_mark = Instant::now();
+                        self.reached = wal_end;
+                        batch.mark(Position::Postgres(wal_end), []);
+                    }
+                }
+                Frame::CopyDone => return Err(Error::StreamEnded { slot: self.slot.clone() }),
+            }
+            self.reader.consume();
+        }
+        Ok(!batch.is_empty() || batch.reached().is_some())
+    }
+}
+
+impl Source for Stream {
+    type Error = Error;
+
+    async fn fill(&mut self, batch: &mut Batch, fences: &mut Fences) -> Result<(), Error> {
+        loop {
+            if let Some(error) = self.keepalive.error() {
+                return Err(error.clone());
+            }
+            if self.take_buffered(batch, fences).await? {
+                return Ok(());
+            }
+            self.reader.read_more().await?;
+        }
+    }
+
+    fn release(&mut self, position: Position) {
+        let Position::Postgres(position) = position;
+        self.keepalive.advance_to(position.into());
+    }
+}
+
+/// What the server says of a slot or its WAL that no retry will mend.
+fn explain(error: Error, slot: &str, position: Lsn) -> Error {
+    let Some(server) = error.server_error() else { return error };
+    let said = server.message.clone();
+    let lost =
+        || Refusal::SlotLost { slot: slot.to_owned(), why: said.clone(), checkpoint: position.to_string() };
+    match server.sqlstate.as_str() {
+        "42704" if said.contains("replication slot") => {
+            Refusal::SlotMissing { slot: slot.to_owned(), checkpoint: position }.into()
+        }
+        "42704" if said.contains("publication") => {
+            // The server looks the publication up as of each change: one that was created later never existed then.
+            Refusal::DecodingDead { checkpoint: position, error: said }.into()
+        }
+        // Not in the prerequisite state: invalidated, "can no longer get changes"; or its WAL file is gone.
+        "55000" | "58P01" => lost().into(),
+        _ if said.contains("could not map filenode") => {
+            Refusal::DecodingDead { checkpoint: position, error: said }.into()
+        }
+        // An encoding that can't be converted, a value that can't be sent: the same bytes come again.
+        "22P05" | "22021" | "54000" => Refusal::DecodingDead { checkpoint: position, error: said }.into(),
+        _ => error,
+    }
+}

@@ -1,0 +1,139 @@
+//! What one load reads: a table, or a range of keys of a large one, so that a crash costs little and the stream never
+//! waits long.
+
+use std::borrow::Cow;
+
+use event::{KeyBound, KeyRange, TableName, TableSchema};
+
+use crate::Error;
+use crate::catalog::Shape;
+use crate::sql::{quote_name, quote_table};
+use crate::wire::Connection;
+
+/// Rows of one unit of a large table.
+const UNIT_ROWS: u64 = 500_000;
+/// Blocks (8 KiB) of one worker's turn at a table that is read whole.
+const PIECE_BLOCKS: u64 = 4096;
+
+/// A unit, cut into pieces that workers can read side by side: conditions over the table's rows.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// None: the whole table.
+    pub(crate) range: Option<KeyRange>,
+    /// SQL conditions that together cover the unit; an empty one covers all.
+    pub(crate) pieces: Vec<String>,
+}
+
+/// Plans the unit that starts at `from`.
+pub(crate) async fn plan(
+    connection: &mut Connection,
+    name: &TableName,
+    shape: &Shape,
+    from: Option<KeyBound>,
+    workers: usize,
+) -> Result<Plan, Error> {
+    match range_key(&shape.schema) {
+        Some(key) if from.is_some() || is_large(shape) => {
+            plan_range(connection, name, shape, key, from, workers).await
+        }
+        _ => Ok(Plan { range: None, pieces: block_pieces(shape) }),
+    }
+}
+
+/// The column whose order the database and this program agree on. Text is ordered by the database's own rules.
+pub(crate) fn range_key(schema: &TableSchema) -> Option<usize> {
+    let [position] = schema.key[..] else { return None };
+    let column = schema.columns.get(position)?;
+    // By OID: a domain may have its own opinion of the bound's literal.
+    const INT8: u32 = 20;
+    const INT2: u32 = 21;
+    const INT4: u32 = 23;
+    const DATE: u32 = 1082;
+    const UUID: u32 = 2950;
+    matches!(column.type_oid, INT2 | INT4 | INT8 | DATE | UUID).then_some(position)
+}
+
+/// A table that was never analysed is judged by its size: about 60 rows fit a block.
+fn is_large(shape: &Shape) -> bool {
+    let rows = if shape.estimated_rows >= 0.0 { shape.estimated_rows } else { shape.blocks as f64 * 60.0 };
+    rows > 1.5 * UNIT_ROWS as f64 && !shape.is_partitioned
+}
+
+/// Walks the key's index to the unit's end, stopping at the borders between its pieces.
+async fn plan_range(
+    connection: &mut Connection,
+    name: &TableName,
+    shape: &Shape,
+    key: usize,
+    from: Option<KeyBound>,
+    workers: usize,
+) -> Result<Plan, Error> {
+    let Some(column) = shape.schema.columns.get(key) else {
+        return Ok(Plan { range: None, pieces: block_pieces(shape) });
+    };
+    let key_name = quote_name(&column.name);
+    let key_type = decoder::ColumnType::new(&column.type_name);
+    let step = UNIT_ROWS / workers.max(1) as u64;
+    let (mut low, mut pieces) = (from, Vec::new());
+    for _ in 0..workers.max(1) {
+        let lower = low.map(|bound| format!("{key_name} >= {}", literal(bound)));
+        let condition = lower.as_ref().map(|lower| format!("WHERE {lower}")).unwrap_or_default();
+        let rows = connection
+            .query(&format!(
+                "SELECT {key_name} FROM ONLY {table} {condition} ORDER BY {key_name} OFFSET {step} LIMIT 1",
+                table = quote_table(name)
+            ))
+            .await?;
+        // Past the end, or at an infinite date: the rest has no upper bound.
+        let high = match rows.first() {
+            Some(row) => KeyBound::of(&key_type.cell(row.required(0)?.as_bytes())),
+            None => None,
+        };
+        let upper = high.map(|bound| format!("{key_name} < {}", literal(bound)));
+        pieces.push([lower, upper].into_iter().flatten().collect::<Vec<_>>().join(" AND "));
+        low = high;
+        if high.is_none() {
+            break;
+        }
+    }
+    Ok(Plan { range: Some(KeyRange { from, to: low }), pieces })
+}
+
+/// Ranges of blocks; the last has no end, as the table grows.
+fn block_pieces(shape: &Shape) -> Vec<String> {
+    let count = if shape.is_partitioned { 1 } else { shape.blocks.div_ceil(PIECE_BLOCKS).max(1) };
+    (0..count)
+        .map(|piece| {
+            let lower = (piece > 0).then(|| format!("ctid >= '({},0)'", piece * PIECE_BLOCKS));
+            let upper = (piece + 1 < count).then(|| format!("ctid < '({},0)'", (piece + 1) * PIECE_BLOCKS));
+            [lower, upper].into_iter().flatten().collect::<Vec<_>>().join(" AND ")
+        })
+        .collect()
+}
+
+fn literal(bound: KeyBound) -> String {
+    match bound {
+        // Parenthesised: `-` binds weaker than `::` would.
+        KeyBound::Int(value) => format!("({value})"),
+        KeyBound::DateDays(days) => format!("(date '1970-01-01' + ({days}))"),
+        KeyBound::Uuid(bytes) => {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("uuid '{digits}'")
+        }
+    }
+}
+
+/// The COPY statement for one piece: the published columns of the published rows. A table without a key has its rows'
+/// places first, which name them in event IDs.
+pub(crate) fn copy_sql(name: &TableName, shape: &Shape, piece: &str) -> String {
+    let row_id = shape.schema.key.is_empty().then_some(Cow::Borrowed("ctid"));
+    let columns = shape.schema.columns.iter().map(|column| Cow::Owned(quote_name(&column.name)));
+    let columns: Vec<Cow<'_, str>> = row_id.into_iter().chain(columns).collect();
+    let filter = shape.row_filter.as_ref().map(|filter| format!("({filter})"));
+    let conditions: Vec<String> =
+        [Some(piece.to_owned()).filter(|piece| !piece.is_empty()), filter].into_iter().flatten().collect();
+    let only = if shape.is_partitioned { "" } else { "ONLY " };
+    let condition =
+        if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    format!("COPY (SELECT {} FROM {only}{}{condition}) TO STDOUT", columns.join(", "), quote_table(name))
+}

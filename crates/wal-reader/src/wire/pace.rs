@@ -1,0 +1,204 @@
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use self::alarm::Alarm;
+
+/// When to read from a walsender.
+///
+/// It flushes every message by itself (`WalSndWriteData` calls `pq_flush_if_writable`), so a reader that is woken
+/// for each makes both sides switch context once a row. While much arrives, a read therefore waits until
+/// [`PAUSE`] after the last one; a quiet stream is read at once.
+///
+/// What counts as much is judged by the bytes of the last few milliseconds, not by the size of the last read: small
+/// reads are what pausing too rarely looks like, so they would keep the pauses from ever beginning.
+#[derive(Debug)]
+pub(super) struct Pace {
+    alarm: Alarm,
+    resume_at: Instant,
+    window_started: Instant,
+    window_bytes: usize,
+    last_window_bytes: usize,
+}
+
+const PAUSE: Duration = Duration::from_micros(500);
+const WINDOW: Duration = Duration::from_millis(5);
+/// About 3 MB/s.
+const BUSY_BYTES: usize = 16 * 1024;
+
+impl Pace {
+    pub(super) fn new() -> io::Result<Self> {
+        let now = Instant::now();
+        Ok(Self {
+            alarm: Alarm::new()?,
+            resume_at: now,
+            window_started: now,
+            window_bytes: 0,
+            last_window_bytes: 0,
+        })
+    }
+
+    /// Whether so much arrives that reads are worth putting off.
+    pub(super) fn is_busy(&self) -> bool {
+        self.window_bytes.max(self.last_window_bytes) >= BUSY_BYTES
+    }
+
+    /// Notes a read. `drained`: nothing was left behind it; otherwise the next read need not wait.
+    pub(super) fn record(&mut self, now: Instant, bytes: usize, drained: bool) {
+        let elapsed = now.saturating_duration_since(self.window_started);
+        if elapsed >= WINDOW {
+            self.last_window_bytes = if elapsed < 2 * WINDOW { self.window_bytes } else { 0 };
+            self.window_bytes = 0;
+            self.window_started = now;
+        }
+        self.window_bytes = self.window_bytes.saturating_add(bytes);
+        self.resume_at = if drained && self.is_busy() { now + PAUSE } else { now };
+    }
+
+    /// Ready when it is time to read. May be dropped and polled anew.
+    pub(super) fn poll_due(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let left = self.resume_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.alarm.poll(context, left))?;
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod alarm {
+    use std::io;
+    use std::sync::Arc;
+    use std::task::{Context, Poll, ready};
+    use std::time::Duration;
+
+    use rustix::time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
+    };
+    use tokio::io::Interest;
+
+    use super::super::watch::{Watched, watch};
+
+    /// A timerfd: tokio's own timer counts in whole milliseconds.
+    #[derive(Debug)]
+    pub(super) struct Alarm {
+        timer: Watched,
+        is_set: bool,
+    }
+
+    impl Alarm {
+        pub(super) fn new() -> io::Result<Self> {
+            let timer =
+                timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+            Ok(Self { timer: watch(Arc::new(timer), Interest::READABLE)?, is_set: false })
+        }
+
+        /// Ready when the time set at the first poll is over.
+        pub(super) fn poll(&mut self, context: &mut Context<'_>, left: Duration) -> Poll<io::Result<()>> {
+            if !self.is_set {
+                let once = Itimerspec {
+                    it_interval: Timespec::default(),
+                    it_value: Timespec::try_from(left).map_err(io::Error::other)?,
+                };
+                timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
+                self.is_set = true;
+            }
+            loop {
+                let mut guard = ready!(self.timer.poll_read_ready(context))?;
+                let expired = guard.try_io(|timer| {
+                    let mut expirations = [0; 8];
+                    Ok(rustix::io::read(timer.get_ref(), &mut expirations)?)
+                });
+                if let Ok(expired) = expired {
+                    self.is_set = false;
+                    return Poll::Ready(expired.map(drop));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod alarm {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, ready};
+    use std::time::Duration;
+
+    use tokio::time::{Sleep, sleep};
+
+    /// Tokio's timer, which counts in whole milliseconds.
+    #[derive(Debug)]
+    pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
+
+    impl Alarm {
+        pub(super) fn new() -> io::Result<Self> {
+            Ok(Self(None))
+        }
+
+        /// Ready when the time set at the first poll is over.
+        pub(super) fn poll(&mut self, context: &mut Context<'_>, left: Duration) -> Poll<io::Result<()>> {
+            ready!(self.0.get_or_insert_with(|| Box::pin(sleep(left))).as_mut().poll(context));
+            self.0 = None;
+            Poll::Ready(Ok(()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads of these sizes at these microseconds after the start.
+    fn paced(reads: &[(u64, usize)]) -> Pace {
+        let mut pace = Pace::new().unwrap();
+        let start = pace.window_started;
+        for (at_us, bytes) in reads {
+            pace.record(start + Duration::from_micros(*at_us), *bytes, true);
+        }
+        pace
+    }
+
+    #[tokio::test]
+    async fn a_quiet_stream_is_not_busy() {
+        assert!(!paced(&[]).is_busy());
+        assert!(!paced(&[(0, 10_000), (11_000, 10_000)]).is_busy());
+    }
+
+    #[tokio::test]
+    async fn many_small_reads_are_busy() {
+        let reads: Vec<_> = (0..200).map(|index| (index * 20, 200)).collect();
+        let pace = paced(&reads);
+        assert!(pace.is_busy());
+        assert_eq!(pace.resume_at, pace.window_started + Duration::from_micros(199 * 20) + PAUSE);
+    }
+
+    #[tokio::test]
+    async fn it_stays_busy_over_a_window_s_edge_and_ends_after_silence() {
+        assert!(paced(&[(0, 60_000), (5_100, 100)]).is_busy());
+        assert!(!paced(&[(0, 60_000), (10_100, 100)]).is_busy());
+    }
+
+    #[tokio::test]
+    async fn what_was_left_behind_is_read_at_once() {
+        let mut pace = paced(&[(0, 60_000)]);
+        let now = Instant::now();
+        pace.record(now, 60_000, false);
+        assert_eq!(pace.resume_at, now);
+    }
+
+    #[tokio::test]
+    async fn a_pause_ends_and_may_be_dropped_on_the_way() {
+        let mut pace = paced(&[]);
+        for _ in 0..20 {
+            pace.record(Instant::now(), 60_000, true);
+            let mut due = std::pin::pin!(std::future::poll_fn(|context| pace.poll_due(context)));
+            tokio::select! { biased; _ = due.as_mut() => {}, () = tokio::task::yield_now() => {} }
+        }
+        std::future::poll_fn(|context| pace.poll_due(context)).await.unwrap();
+        assert!(Instant::now() >= pace.resume_at);
+    }
+}

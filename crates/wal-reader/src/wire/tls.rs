@@ -1,0 +1,206 @@
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use postgres_protocol::message::frontend;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{AlertDescription, CertificateError, ClientConfig};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::channel_binding;
+use super::config::TlsConfig;
+use super::socket::Socket;
+use super::verify::Verifier;
+use crate::error::{Endpoint, Error};
+
+/// The transport under the protocol.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
+}
+
+/// Asks whether the server speaks TLS.
+///
+/// Exactly one byte is read: what somebody in the middle may have put behind it stays in the socket, where the
+/// handshake takes it for a broken record. It can never be mistaken for what the server said inside of TLS
+/// (CVE-2021-23222).
+pub(super) async fn is_offered(socket: &mut Socket, server: &Endpoint) -> Result<bool, Error> {
+    let asked = async {
+        let mut request = BytesMut::new();
+        frontend::ssl_request(&mut request);
+        socket.write_all(&request).await?;
+        socket.read_u8().await
+    };
+    match asked.await {
+        Ok(b'S') => Ok(true),
+        Ok(b'N') => Ok(false),
+        // An error's text came over an open wire, and could be anybody's (CVE-2024-10977).
+        Ok(_) => Err(refused(server, "the server answered the request for TLS with neither yes nor no")),
+        Err(error) => Err(broken(server, error)),
+    }
+}
+
+/// Shakes hands.
+pub(super) async fn secure(
+    socket: Socket,
+    config: &TlsConfig,
+    host: &str,
+    server: &Endpoint,
+) -> Result<Stream, Error> {
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| refused(server, "the host is neither a DNS name nor an address"))?;
+    let connector = TlsConnector::from(Arc::new(client_config(config, server)?));
+    match connector.connect(name, socket).await {
+        Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+        Err(error) => Err(broken(server, error)),
+    }
+}
+
+/// The files are read at every connect, so that certificates can be renewed under a running program.
+fn client_config(config: &TlsConfig, server: &Endpoint) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = Verifier::new(config, &provider)?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| refused(server, error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let Some((certificate, key)) = &config.client else { return Ok(builder.with_no_client_auth()) };
+    let chain = read_certificates("client certificate", certificate)?;
+    let key =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("private key (sslkey)", key, error))?;
+    builder
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| refused(server, format!("sslcert and sslkey: {error}")))
+}
+
+/// All certificates of a PEM file; none is an error.
+pub(super) fn read_certificates(
+    what: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| unreadable(what, path, error))?;
+    if certificates.is_empty() {
+        return Err(unreadable(what, path, rustls::pki_types::pem::Error::NoItemsFound));
+    }
+    Ok(certificates)
+}
+
+fn unreadable(what: &'static str, path: &Path, error: rustls::pki_types::pem::Error) -> Error {
+    let source = match error {
+        rustls::pki_types::pem::Error::Io(error) => error,
+        error => io::Error::new(io::ErrorKind::InvalidData, format!("{error:?}")),
+    };
+    Error::File { what, path: path.to_owned(), source: Arc::new(source) }
+}
+
+fn refused(server: &Endpoint, problem: impl ToString) -> Error {
+    Error::Tls { server: server.clone(), problem: problem.to_string() }
+}
+
+/// A failure on the way to TLS: of TLS itself, which does not mend itself, or of the network under it.
+fn broken(server: &Endpoint, error: io::Error) -> Error {
+    match tls_problem(&error) {
+        Some(problem) => refused(server, problem),
+        None => {
+            Error::Lost { server: server.clone(), doing: "setting up TLS".into(), source: Arc::new(error) }
+        }
+    }
+}
+
+/// What to say if this error is TLS's own.
+pub(super) fn tls_problem(error: &io::Error) -> Option<String> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let remedy = match error {
+        rustls::Error::InvalidCertificate(reason) => match reason {
+            CertificateError::UnknownIssuer => {
+                "; the certificate does not lead to an authority that is trusted: set sslrootcert to the file of the \
+                 one that signed it"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "; connect by a name that the certificate holds, or give the server one for this name"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "; the server needs a new one"
+            }
+            _ => "",
+        },
+        rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA
+            | AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate,
+        ) => "; the server does not accept this client's certificate: check sslcert and sslkey",
+        rustls::Error::InvalidMessage(_) => "; what came after the server's yes is not TLS",
+        _ => "",
+    };
+    Some(format!("{error}{remedy}"))
+}
+
+impl Stream {
+    pub(super) fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// The server's certificate as channel binding knows it.
+    pub(super) fn certificate_hash(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => {
+                let (_, session) = stream.get_ref();
+                channel_binding::certificate_hash(session.peer_certificates()?.first()?)
+            }
+        }
+    }
+
+    pub(super) fn set_paced(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.set_paced(),
+            Self::Tls(stream) => stream.get_mut().0.set_paced(),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
