@@ -1,0 +1,4 @@
+//! The three formats, held against independent readings of the same events.
+
+mod protobuf;
+mod spec;
