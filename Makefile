@@ -17,18 +17,20 @@ check: ## format, lints, documentation, and the licences and sources of all depe
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	PATH="$(STATE)/tools/bin:$$PATH" cargo deny --locked check bans licenses sources
 
-# The folders of failed tests stay, for their logs, until the next run.
+# Servers of this run only: another may be going on beside it. A failed run leaves its folder, for the logs.
+define with_servers
+	@export CDC_RUN="$(STATE)/run/make-$$$$"; \
+	trap 'dev/server stop-all "$$CDC_RUN"' EXIT; trap 'exit 130' INT TERM; \
+	$(1) && dev/server stop-all "$$CDC_RUN" && rm -rf "$$CDC_RUN"
+endef
+
 test: ## all tests, against real servers
 	dev/install all
-	@rm -rf "$(STATE)/run"
-	@trap 'dev/server stop-all "$(STATE)/run"' EXIT; trap 'exit 130' INT TERM; \
-	cargo test --workspace --locked --no-fail-fast
+	$(call with_servers,cargo test --workspace --locked --no-fail-fast)
 
-torture: ## the long runs: 1M rows and 25 kills a sink; prints its seed
+torture: ## the end-to-end tests at full length, 1M rows and 25 kills a sink; prints the seed
 	dev/install all
-	@rm -rf "$(STATE)/run"
-	@trap 'dev/server stop-all "$(STATE)/run"' EXIT; trap 'exit 130' INT TERM; \
-	cargo test --workspace --locked --no-fail-fast -- --ignored --nocapture --test-threads 1
+	$(call with_servers,CDC_TORTURE=1 cargo test -p end-to-end --locked --no-fail-fast -- --nocapture --test-threads 1)
 
 demo: ## a shop's rows, live; DEMO="--sink kafka" or "--sink nats" for a broker
 	dev/install build postgres 18

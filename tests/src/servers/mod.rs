@@ -61,7 +61,7 @@ struct Server {
 impl Server {
     /// Starts a new server; `arguments` go to `dev/server` as they are.
     fn start(kind: &'static str, arguments: &[String], settings: &[(&str, &str)]) -> Self {
-        let folder = state_folder().join("run").join(unique(kind));
+        let folder = run_folder().join(unique(kind));
         let mut server = Self { kind, folder, facts: BTreeMap::new() };
         let settings = settings.iter().map(|(key, value)| format!("--set={key}={value}"));
         server.launch(arguments.iter().cloned().chain(settings).collect());
@@ -134,8 +134,10 @@ impl Drop for Server {
     }
 }
 
-fn state_folder() -> PathBuf {
-    env::var_os("CDC_STATE").map_or_else(|| repository().join(".state"), PathBuf::from)
+/// Where this run's servers live: `make` names a folder of its own, to end what is in it.
+fn run_folder() -> PathBuf {
+    let state = || env::var_os("CDC_STATE").map_or_else(|| repository().join(".state"), PathBuf::from);
+    env::var_os("CDC_RUN").map_or_else(|| state().join("run"), PathBuf::from)
 }
 
 fn repository() -> &'static Path {
