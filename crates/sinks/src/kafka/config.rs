@@ -1,0 +1,145 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use serde::Deserialize;
+
+use super::KafkaOptions;
+use crate::Error;
+
+/// Further settings of librdkafka, by their own names. Values can be secrets: they are never printed.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Properties(BTreeMap<String, String>);
+
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Below the broker's usual `message.max.bytes` of 1,048,588, so that a batch of small messages is never too large.
+const BATCH_BYTES: usize = 1_000_000;
+
+/// The broker should be the one to decide which message is too large; but beyond its `socket.request.max.bytes`
+/// (104,857,600) it closes the connection without a word, and librdkafka would try again for ever.
+const MESSAGE_LIMIT_BYTES: usize = 100_000_000;
+
+/// What would break what this sink promises, or is another option's.
+const REFUSED: [(&str, &str); 24] = [
+    ("bootstrap.servers", "is sink.kafka.brokers"),
+    ("metadata.broker.list", "is sink.kafka.brokers"),
+    ("enable.idempotence", IN_ORDER),
+    ("enable.gapless.guarantee", IN_ORDER),
+    ("max.in.flight", IN_ORDER),
+    ("max.in.flight.requests.per.connection", IN_ORDER),
+    ("retries", IN_ORDER),
+    ("message.send.max.retries", IN_ORDER),
+    ("queuing.strategy", IN_ORDER),
+    ("transactional.id", IN_ORDER),
+    ("acks", DURABLE),
+    ("request.required.acks", DURABLE),
+    ("delivery.report.only.error", DURABLE),
+    ("message.timeout.ms", DURABLE),
+    ("delivery.timeout.ms", DURABLE),
+    ("dr_cb", DURABLE),
+    ("dr_msg_cb", DURABLE),
+    ("partitioner", "is fixed, so that keys are on the partitions where Java's clients expect them"),
+    ("partitioner_cb", "is fixed, so that keys are on the partitions where Java's clients expect them"),
+    ("queue.buffering.max.messages", BOUNDED),
+    ("queue.buffering.max.kbytes", BOUNDED),
+    ("log.queue", "is used by this program"),
+    ("enabled_events", "is used by this program"),
+    ("test.mock.num.brokers", "would send to no real broker"),
+];
+const IN_ORDER: &str = "is fixed, so that nothing is stored twice, left out or out of order";
+const DURABLE: &str = "is fixed, so that nothing counts as delivered that is not";
+const BOUNDED: &str = "is set by the pipeline's memory budget";
+
+/// What reaches the brokers: for a producer, and for creating topics.
+pub(super) fn client_config(options: &KafkaOptions) -> Result<ClientConfig, Error> {
+    if options.brokers.is_empty() {
+        let reason = "names no broker; it needs one at least, like [\"127.0.0.1:9092\"]".to_owned();
+        return Err(Error::Option { option: "sink.kafka.brokers", reason });
+    }
+    let mut config = ClientConfig::new();
+    config.set_log_level(RDKafkaLogLevel::Info);
+    config.set("bootstrap.servers", options.brokers.join(","));
+    for (name, value) in &options.properties.0 {
+        if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| refused == name) {
+            return Err(Error::Option { option: PROPERTIES, reason: format!("`{name}` {why}") });
+        }
+        config.set(name, value);
+    }
+    Ok(config)
+}
+
+pub(super) const PROPERTIES: &str = "sink.kafka.properties";
+
+/// The same for a producer.
+pub(super) fn producer_config(client: &ClientConfig, memory_bytes: usize) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.log_level = client.log_level;
+    config
+        .set("linger.ms", "10")
+        .set("batch.num.messages", "10000")
+        .set("batch.size", BATCH_BYTES.to_string())
+        .set("message.max.bytes", MESSAGE_LIMIT_BYTES.to_string())
+        .set("compression.type", "lz4");
+    for (name, value) in client.config_map() {
+        config.set(name, value);
+    }
+    config
+        .set("enable.idempotence", "true")
+        .set("enable.gapless.guarantee", "true")
+        .set("acks", "all")
+        // A message that times out would be a gap.
+        .set("message.timeout.ms", "0")
+        // The budget is kept by the sink itself, which lets a single larger message pass. This is the backstop.
+        .set("queue.buffering.max.messages", "10000000")
+        .set("queue.buffering.max.kbytes", ((memory_bytes + 2 * MESSAGE_LIMIT_BYTES) / 1024).to_string());
+    config
+}
+
+/// How much is sent at once: a topic that takes less would refuse ordinary messages.
+pub(super) fn batch_bytes(producer: &ClientConfig) -> usize {
+    producer.get("batch.size").and_then(|bytes| bytes.parse().ok()).unwrap_or(BATCH_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(text: &str) -> KafkaOptions {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn what_would_break_the_promise_is_refused_by_name() {
+        for (name, _) in REFUSED {
+            let options = options(&format!("brokers = ['b:1']\nproperties = {{ '{name}' = '1' }}"));
+            let error = client_config(&options).unwrap_err();
+            assert!(error.to_string().contains(&format!("`{name}` ")), "{error}");
+        }
+        assert!(client_config(&options("brokers = []")).is_err());
+    }
+
+    #[test]
+    fn other_properties_win_over_ours() {
+        let options =
+            options("brokers = ['b:1', 'b:2']\nproperties = { 'batch.size' = '5000', 'client.id' = 'x' }");
+        let config = producer_config(&client_config(&options).unwrap(), 1 << 20);
+        assert_eq!(batch_bytes(&config), 5000);
+        assert_eq!(config.get("client.id"), Some("x"));
+        assert_eq!(config.get("bootstrap.servers"), Some("b:1,b:2"));
+        assert_eq!(config.get("acks"), Some("all"));
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let options = options("brokers = ['b:1']\nproperties = { 'sasl.password' = 'hush' }");
+        let text = format!("{options:?}");
+        assert!(text.contains("sasl.password") && !text.contains("hush"), "{text}");
+    }
+}

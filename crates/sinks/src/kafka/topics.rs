@@ -1,0 +1,199 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use event::Route;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{Producer as _, ThreadedProducer};
+
+use super::config::PROPERTIES;
+use super::deliveries::Deliveries;
+use super::names::Names;
+use crate::Error;
+
+/// The topics that were looked up, and created where that is allowed.
+pub(super) struct Topics {
+    pub(super) config: ClientConfig,
+    pub(super) names: Names,
+    pub(super) creation: Option<Creation>,
+    pub(super) batch_bytes: usize,
+    pub(super) brokers: String,
+    pub(super) producer: ThreadedProducer<Deliveries>,
+    pub(super) deliveries: Deliveries,
+    pub(super) known: HashMap<Arc<Route>, Arc<Destination>>,
+}
+
+/// How topics are made; -1 leaves it to the brokers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Creation {
+    pub(super) partitions: i32,
+    pub(super) replication_factor: i32,
+}
+
+/// One topic. Its partitions are counted once: were the count to change under way, keys would change partition.
+#[derive(Debug)]
+pub(super) struct Destination {
+    pub(super) topic: String,
+    pub(super) partitions: i32,
+    /// Its `max.message.bytes`, if this client may read it.
+    pub(super) limit_bytes: Option<usize>,
+    /// Whose events, for messages.
+    pub(super) events_of: String,
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Topics {
+    /// The topics of a batch's routes, in their order.
+    pub(super) async fn resolve(&mut self, routes: &[Arc<Route>]) -> Result<Vec<Arc<Destination>>, Error> {
+        let mut admin = None;
+        let mut destinations = Vec::with_capacity(routes.len());
+        for route in routes {
+            let known = match self.known.get(route) {
+                Some(known) => Arc::clone(known),
+                None => {
+                    let admin = match &admin {
+                        Some(admin) => admin,
+                        None => admin.insert(self.admin()?),
+                    };
+                    let found = Arc::new(self.look_up(admin, route).await?);
+                    self.deliveries.add(&found);
+                    self.known.insert(Arc::clone(route), Arc::clone(&found));
+                    found
+                }
+            };
+            destinations.push(known);
+        }
+        Ok(destinations)
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>, Error> {
+        self.config.create().map_err(|error| Error::Option { option: PROPERTIES, reason: error.to_string() })
+    }
+
+    async fn look_up(
+        &self,
+        admin: &AdminClient<DefaultClientContext>,
+        route: &Route,
+    ) -> Result<Destination, Error> {
+        let topic = self.names.topic(route);
+        // First create, then look: a broker may create what is merely looked at, in its own way.
+        let created = match self.creation {
+            Some(creation) => Some(self.create(admin, &topic, route, creation).await?),
+            None => None,
+        };
+        let Some(partitions) = self.partitions(&topic, created == Some(Created::Now)).await? else {
+            let command = self.creation_command(&topic, route);
+            return Err(match created {
+                Some(Created::Refused(reason)) => Error::TopicNotCreated { topic, reason, command },
+                _ => Error::TopicMissing { topic, command },
+            });
+        };
+        let limit_bytes = limit_bytes(admin, &topic).await;
+        if let Some(limit_bytes) = limit_bytes.filter(|limit| *limit < self.batch_bytes) {
+            return Err(Error::TopicLimit { topic, limit_bytes, batch_bytes: self.batch_bytes });
+        }
+        tracing::info!(topic, partitions, created = created == Some(Created::Now), "topic is ready");
+        let events_of = match route {
+            Route::Table(table) => table.to_string(),
+            Route::Control => "no table".to_owned(),
+            Route::Schemas => "all schemas".to_owned(),
+        };
+        Ok(Destination { topic, partitions, limit_bytes, events_of })
+    }
+
+    async fn create(
+        &self,
+        admin: &AdminClient<DefaultClientContext>,
+        topic: &str,
+        route: &Route,
+        creation: Creation,
+    ) -> Result<Created, Error> {
+        // What belongs to no row is little, and its order is worth more than its spread.
+        let partitions = if matches!(route, Route::Table(_)) { creation.partitions } else { 1 };
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(creation.replication_factor));
+        if let Route::Schemas = route {
+            new = new.set("cleanup.policy", "compact");
+        }
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
+        let results = admin.create_topics([&new], &options).await;
+        match results.map(|results| results.into_iter().next()) {
+            Ok(Some(Ok(_))) => Ok(Created::Now),
+            Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) => Ok(Created::Earlier),
+            Ok(Some(Err((_, code)))) => Ok(Created::Refused(code.to_string())),
+            Ok(None) => Ok(Created::Refused("the broker did not say why".to_owned())),
+            Err(error) => Err(self.deliveries.unreachable("creating a topic", Some(error))),
+        }
+    }
+
+    /// How many partitions a topic has; none without the topic. Waits until a new one has its leaders.
+    async fn partitions(&self, topic: &str, is_new: bool) -> Result<Option<i32>, Error> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = self.metadata(topic).await?;
+            if let Found::Partitions(count) = found {
+                return Ok(Some(count));
+            }
+            if Instant::now() > deadline || (matches!(found, Found::Nothing) && !is_new) {
+                return Ok(None);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn metadata(&self, topic: &str) -> Result<Found, Error> {
+        let (producer, name) = (self.producer.clone(), topic.to_owned());
+        let look = move || {
+            let metadata = producer.client().fetch_metadata(Some(&name), PATIENCE)?;
+            let Some(topic) = metadata.topics().first() else { return Ok(Found::Nothing) };
+            let leaders = topic.partitions().iter().filter(|partition| partition.leader() >= 0).count();
+            Ok(match topic.error().map(RDKafkaErrorCode::from) {
+                None if leaders > 0 && leaders == topic.partitions().len() => {
+                    Found::Partitions(leaders as i32)
+                }
+                None | Some(RDKafkaErrorCode::LeaderNotAvailable) => Found::NotReady,
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                    Found::Nothing
+                }
+                Some(code) => return Err(KafkaError::MetadataFetch(code)),
+            })
+        };
+        let answer = tokio::task::spawn_blocking(look).await.map_err(|_| Error::Stopped)?;
+        answer.map_err(|error| match error {
+            KafkaError::MetadataFetch(
+                code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::InvalidTopic),
+            ) => self.deliveries.refusal(topic, code, 0),
+            error => self.deliveries.unreachable("looking a topic up", Some(error)),
+        })
+    }
+
+    fn creation_command(&self, topic: &str, route: &Route) -> String {
+        let compact = if matches!(route, Route::Schemas) { " --config cleanup.policy=compact" } else { "" };
+        format!("kafka-topics.sh --bootstrap-server {} --create --topic {topic}{compact}", self.brokers)
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Created {
+    Now,
+    Earlier,
+    /// It may be there all the same, made by somebody who is allowed to.
+    Refused(String),
+}
+
+enum Found {
+    Partitions(i32),
+    NotReady,
+    Nothing,
+}
+
+/// Asking for this may be forbidden, which is no reason not to write.
+async fn limit_bytes(admin: &AdminClient<DefaultClientContext>, topic: &str) -> Option<usize> {
+    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    let resources = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await.ok()?;
+    let topic = resources.into_iter().next()?.ok()?;
+    topic.get("max.message.bytes")?.value.as_ref()?.parse().ok()
+}
