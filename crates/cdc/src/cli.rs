@@ -1,0 +1,210 @@
+//! The command line. Its help is the first documentation that anybody reads.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Overrides, SecretUrl, SinkKind, TablePattern};
+use crate::exit::EXIT_CODES;
+use crate::logging::LogFormat;
+
+/// Sends every committed row change of a PostgreSQL database to Kafka, NATS JetStream or files: nothing lost,
+/// nothing invented, in order per key.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = EXIT_CODES, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The configuration file [default: ./cdc.toml]
+    #[arg(short, long, global = true, env = "CDC_CONFIG", value_name = "FILE", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Which log lines: error, warn, info, debug, trace, also per part (wal_reader=debug,info)
+    #[arg(long, global = true, env = "CDC_LOG", default_value = "info", value_name = "FILTER")]
+    pub(crate) log_level: String,
+
+    /// How log lines are written
+    #[arg(long, global = true, env = "CDC_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
+
+    /// Use this source instead of the configured one. Keep passwords out of it: command lines are visible to others
+    #[arg(long, global = true, value_name = "URL", value_parser = source_url)]
+    pub(crate) source_url: Option<SecretUrl>,
+
+    /// Use this sink: its section of the file if there is one, else its defaults
+    #[arg(long, global = true, value_enum, value_name = "KIND")]
+    pub(crate) sink: Option<SinkKind>,
+
+    /// Keep checkpoint and control socket below this folder
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) state_dir: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load the tables if that is due, then stream every change until stopped
+    ///
+    /// The first run creates publication and slot where it may, reads all tables as they stand, and goes on with the
+    /// changes; later runs continue at the checkpoint. SIGTERM or SIGINT: drain, save, leave.
+    #[command(after_long_help = "\
+Examples:
+  cdc run                                   # ./cdc.toml
+  cdc run shop.toml billing.toml            # two pipelines in one process
+  cdc run --sink stdout --log-level warn    # have a look at the events
+  CDC__SOURCE__POSTGRES__PASSWORD=… cdc run # any key by the environment")]
+    Run {
+        /// Configuration files, one per pipeline; without any, the one of --config
+        #[arg(value_name = "CONFIG")]
+        configs: Vec<PathBuf>,
+    },
+
+    /// Read tables as they stand: the first load alone, or a reload
+    ///
+    /// While the pipeline runs, it reads the tables anew between the changes it streams, and no order is upset.
+    /// While it does not, the first load is done without streaming afterwards.
+    #[command(after_long_help = "\
+Examples:
+  cdc snapshot                              # the first load alone
+  cdc snapshot --tables public.orders       # a reload, into the running pipeline
+  cdc snapshot --tables 'public.*' --truncate-first")]
+    Snapshot {
+        /// Which of the configured tables; without it all of them
+        #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
+        tables: Vec<TablePattern>,
+
+        /// Begin a new epoch: needed after a gap in the history, such as a lost slot or a restored backup
+        #[arg(long)]
+        new_epoch: bool,
+
+        /// Send a TRUNCATE before each table, for consumers that cannot delete by LOAD_END
+        #[arg(long)]
+        truncate_first: bool,
+    },
+
+    /// Name everything that would fail or lose data later, with the remedy
+    ///
+    /// Looks at the server's settings, the role's rights, every table's replica identity, slot, publication and sink.
+    /// Changes nothing.
+    #[command(after_long_help = "Example:\n  cdc check && cdc run")]
+    Check,
+
+    /// Say what a running pipeline is doing: position, lag, checkpoint, tables, last errors
+    #[command(after_long_help = "\
+Examples:
+  cdc status
+  cdc status --json | jq .lag_bytes")]
+    Status {
+        /// As /status of the admin page has it
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// List, create or drop the replication slot
+    #[command(subcommand)]
+    Slot(SlotCommand),
+
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+
+    /// Write the shell's completions to standard output
+    #[command(after_long_help = "Example:\n  cdc completions bash > /etc/bash_completion.d/cdc")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SlotCommand {
+    /// List the server's slots, with the WAL that each one holds back
+    #[command(after_long_help = "Example:\n  cdc slot list")]
+    List,
+    /// Create the configured slot and publication
+    #[command(after_long_help = "Example:\n  cdc slot create")]
+    Create,
+    /// Drop the configured slot, so that the server can let go of its WAL. A later run has to load again
+    #[command(after_long_help = "Example:\n  cdc slot drop --yes")]
+    Drop {
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Write the configuration as it counts, with who set what, without secrets
+    #[command(after_long_help = "Example:\n  CDC__LOAD__WORKERS=4 cdc config show")]
+    Show,
+}
+
+impl Global {
+    /// The file, and whether it was asked for by name.
+    pub(crate) fn file(&self) -> (PathBuf, bool) {
+        match &self.config {
+            Some(file) => (file.clone(), true),
+            None => (PathBuf::from("cdc.toml"), false),
+        }
+    }
+
+    /// What counts more than the file.
+    pub(crate) fn overrides(&self, variables: impl Iterator<Item = (String, String)>) -> Overrides {
+        Overrides {
+            variables: variables.collect(),
+            source_url: self.source_url.clone(),
+            sink: self.sink,
+            state_dir: self.state_dir.clone(),
+        }
+    }
+}
+
+/// Any text: what is wrong with it is found where it is used, by an error that hides the password.
+fn source_url(text: &str) -> Result<SecretUrl, std::convert::Infallible> {
+    Ok(SecretUrl::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn check(command: &clap::Command) {
+            for inner in command.get_subcommands() {
+                let help = inner.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+                assert!(inner.has_subcommands() || help.contains("Example"), "{}", inner.get_name());
+                check(inner);
+            }
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn a_source_url_is_not_shown() {
+        let cli = Cli::parse_from(["cdc", "check", "--source-url", "postgres://u:hunter2@h/d"]);
+        assert!(!format!("{cli:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn tables_are_given_once_or_by_commas() {
+        let cli = Cli::parse_from(["cdc", "snapshot", "--tables", "a.b,c.*", "--tables", "e.f"]);
+        let Command::Snapshot { tables, .. } = cli.command else { panic!() };
+        assert_eq!(tables.iter().map(TablePattern::as_str).collect::<Vec<_>>(), ["a.b", "c.*", "e.f"]);
+    }
+}

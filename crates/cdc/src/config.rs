@@ -1,0 +1,346 @@
+//! `cdc.toml` as a typed tree.
+//!
+//! The one idea: **every value knows who wrote it.** The file is read into a tree of keys with their places, the
+//! environment and the flags are laid over it, and only then each section becomes a struct. So whatever is wrong, and
+//! all of it at once, is reported at the line, the variable or the flag where it was written.
+//!
+//! | file | what |
+//! |---|---|
+//! | `document` | the tree, and what overrides it |
+//! | `layout` | which sections and keys there are; unknown ones |
+//! | `section` | a table of the tree into a struct |
+//! | `error` | what is wrong, with line, caret and remedy |
+//! | `show` | the tree as it counts, without secrets |
+//! | `secret` | what is never shown |
+//! | `table_pattern` | which tables |
+//! | the others | one section each |
+
+mod admin;
+mod checkpoint;
+mod document;
+mod error;
+mod format;
+mod layout;
+mod load;
+mod pipeline;
+mod secret;
+mod section;
+mod show;
+mod sink;
+mod source;
+mod table_pattern;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+pub(crate) use self::admin::Admin;
+pub(crate) use self::checkpoint::{Checkpoint, CheckpointStore};
+pub(crate) use self::error::ConfigError;
+pub(crate) use self::format::Format;
+pub(crate) use self::load::{Load, LoadMode, LoadWorkers};
+pub(crate) use self::pipeline::{Pipeline, PipelineName};
+pub(crate) use self::secret::{Secret, SecretUrl};
+pub(crate) use self::sink::{Sink, SinkKind};
+pub(crate) use self::source::{Postgres, Source};
+pub(crate) use self::table_pattern::TablePattern;
+
+use self::document::{Document, Entry, Node, Origin, Table};
+use self::error::Fault;
+use self::section::SectionFault;
+
+/// What one file, with what overrides it, says.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// `[pipeline]`.
+    pub(crate) pipeline: Pipeline,
+    /// The one `[source.*]`.
+    pub(crate) source: Source,
+    /// The one `[sink.*]`.
+    pub(crate) sink: Sink,
+    /// `[load]`.
+    pub(crate) load: Load,
+    /// `[checkpoint]`.
+    pub(crate) checkpoint: Checkpoint,
+    /// `[format]`.
+    pub(crate) format: Format,
+    /// `[admin]`.
+    pub(crate) admin: Admin,
+}
+
+/// What counts more than the file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    /// Variables of the environment, of which those that begin with `CDC__` are keys.
+    pub(crate) variables: Vec<(String, String)>,
+    /// `--source-url`.
+    pub(crate) source_url: Option<SecretUrl>,
+    /// `--sink`: the sink to use, of those in the file or without any options.
+    pub(crate) sink: Option<SinkKind>,
+    /// `--state-dir`.
+    pub(crate) state_dir: Option<String>,
+}
+
+const VARIABLE_PREFIX: &str = "CDC__";
+
+impl Config {
+    /// Reads a file. Without it, the environment alone will do, unless the file was asked for by name.
+    pub(crate) fn load(file: &Path, named: bool, overrides: &Overrides) -> Result<Self, ConfigError> {
+        Self::parse(file, &read(file, named, overrides)?, overrides)
+    }
+
+    /// What the file's text says.
+    pub(crate) fn parse(file: &Path, text: &str, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let document = overlay(file, text, overrides)?;
+        let (config, faults) = Reader::new(document).config();
+        match config {
+            Some(config) if faults.is_empty() => Ok(config),
+            _ => Err(ConfigError::new(file, text, faults)),
+        }
+    }
+
+    /// The file as it counts, with everything that overrides it, without secrets: for `cdc config show`.
+    pub(crate) fn show(file: &Path, named: bool, overrides: &Overrides) -> Result<String, ConfigError> {
+        let text = read(file, named, overrides)?;
+        Self::parse(file, &text, overrides)?;
+        Ok(show::document(&overlay(file, &text, overrides)?))
+    }
+}
+
+fn read(file: &Path, named: bool, overrides: &Overrides) -> Result<String, ConfigError> {
+    let from_environment =
+        overrides.variables.iter().any(|(variable, _)| variable.starts_with(VARIABLE_PREFIX));
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named && from_environment => {
+            Ok(String::new())
+        }
+        Err(error) => {
+            let message = format!("can't read the configuration {}: {error}", file.display());
+            let help =
+                "name it by -c FILE or CDC_CONFIG; docs/configuration.md has a small one to start from";
+            Err(ConfigError::without_text(file, Fault::unreadable(message, help)))
+        }
+    }
+}
+
+/// The file with the environment laid over it, and the flags over both.
+fn overlay(file: &Path, text: &str, overrides: &Overrides) -> Result<Document, ConfigError> {
+    let mut document = Document::parse(text).map_err(|faults| ConfigError::new(file, text, faults))?;
+    for (variable, value) in &overrides.variables {
+        let Some(path) = layout::path_of_variable(variable) else { continue };
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        document.set(&path, value.clone(), Origin::Environment(variable.clone()));
+    }
+    if let Some(url) = &overrides.source_url {
+        document.set(&["source", "postgres", "url"], url.expose().to_owned(), Origin::Flag("--source-url"));
+    }
+    if let Some(folder) = &overrides.state_dir {
+        document.set(&["pipeline", "state_dir"], folder.clone(), Origin::Flag("--state-dir"));
+    }
+    if let Some(kind) = overrides.sink {
+        choose_sink(&mut document, kind);
+    }
+    Ok(document)
+}
+
+/// Leaves only the chosen sink's section, empty if there was none.
+fn choose_sink(document: &mut Document, kind: SinkKind) {
+    let origin = Origin::Flag("--sink");
+    let sinks = document.root.entry("sink".to_owned()).or_insert_with(|| Entry::table(origin.clone()));
+    let Node::Table(sinks) = &mut sinks.node else { return };
+    let name = kind.path().trim_start_matches("sink.");
+    for other in SinkKind::ALL.iter().map(|kind| kind.path().trim_start_matches("sink.")) {
+        if other != name {
+            sinks.remove(other);
+        }
+    }
+    sinks.entry(name.to_owned()).or_insert_with(|| Entry::table(origin));
+}
+
+/// Turns the tree into structs, collecting what is wrong on the way.
+struct Reader {
+    document: Document,
+    faults: Vec<Fault>,
+}
+
+impl Reader {
+    fn new(mut document: Document) -> Self {
+        let faults = layout::take_unknown(&mut document);
+        Self { document, faults }
+    }
+
+    fn config(mut self) -> (Option<Config>, Vec<Fault>) {
+        let pipeline = self.section("pipeline");
+        let source = self.source();
+        let sink = self.sink();
+        let load = self.section("load");
+        let checkpoint = self.section("checkpoint");
+        let format = self.format();
+        let admin = self.section("admin");
+        let config = || {
+            Some(Config {
+                pipeline: pipeline?,
+                source: source?,
+                sink: sink?,
+                load: load?,
+                checkpoint: checkpoint?,
+                format: format?,
+                admin: admin?,
+            })
+        };
+        (config(), self.faults)
+    }
+
+    fn source(&mut self) -> Option<Source> {
+        self.one_of("source", &["source.postgres"])?;
+        self.refuse_password_in_file("source.postgres");
+        self.section("source.postgres").map(Source::Postgres)
+    }
+
+    fn sink(&mut self) -> Option<Sink> {
+        let path = self.one_of("sink", &SinkKind::ALL.map(SinkKind::path))?;
+        self.refuse_password_in_file(path);
+        match SinkKind::ALL.into_iter().find(|kind| kind.path() == path)? {
+            SinkKind::Kafka => self.section(path).map(Sink::Kafka),
+            SinkKind::Nats => self.section(path).map(Sink::Nats),
+            SinkKind::File => self.section(path).map(Sink::File),
+            SinkKind::Stdout => self.section::<sink::NoOptions>(path).map(|_| Sink::Stdout),
+            SinkKind::Null => self.section::<sink::NoOptions>(path).map(|_| Sink::Null),
+        }
+    }
+
+    fn format(&mut self) -> Option<Format> {
+        let json = self.section("format.json");
+        let debezium = self.section("format.debezium");
+        let keys: Option<format::Keys> = self.section("format");
+        Some(Format { kind: keys?.kind, json: json?, debezium: debezium? })
+    }
+
+    /// The one section that is there, of those that can be.
+    fn one_of(&mut self, what: &str, paths: &[&'static str]) -> Option<&'static str> {
+        let present: Vec<&'static str> =
+            paths.iter().copied().filter(|path| self.document.section_at(path).is_some()).collect();
+        match present.as_slice() {
+            [path] => Some(path),
+            [] => {
+                // A section that is there, but not in this version or misspelt, is reported already.
+                if self.document.section_at(what).is_none() {
+                    let choices = paths.iter().map(|path| format!("[{path}]")).collect::<Vec<_>>().join(", ");
+                    let help = if paths.len() == 1 {
+                        format!("add {choices}")
+                    } else {
+                        format!("add one of {choices}")
+                    };
+                    self.faults.push(Fault::missing(format!("there is no {what}"), None, help));
+                }
+                None
+            }
+            [first, .., last] => {
+                let message = format!("two {what}s: [{first}] and [{last}]");
+                let help = match what {
+                    "sink" => {
+                        "one pipeline has one sink: use a second file with its own name, or choose by --sink"
+                    }
+                    _ => "one pipeline has one source: use a second file with its own name",
+                };
+                let at = self.document.section_at(last).cloned();
+                self.faults.push(Fault::too_many(message, at.as_ref(), help));
+                None
+            }
+        }
+    }
+
+    fn refuse_password_in_file(&mut self, path: &str) {
+        let Some(entry) = self.document.table(path).and_then(|table| table.get("password")) else { return };
+        if matches!(entry.key_at, Origin::File(_)) {
+            let fault =
+                Fault::value("a password does not belong in this file".to_owned(), Some(&entry.key_at));
+            let variable = layout::variable_of(path, "password");
+            self.faults.push(fault.with_help(format!(
+                "write it to a file of its own and name that by `password_file`, or set {variable}"
+            )));
+        }
+    }
+
+    fn section<T: DeserializeOwned>(&mut self, path: &str) -> Option<T> {
+        let mut table = self.document.table(path).cloned().unwrap_or_default();
+        // Sections within this one are read on their own.
+        let inner = layout::sections();
+        table.retain(|key, _| !inner.iter().any(|section| section.path == format!("{path}.{key}")));
+        match section::read(&table) {
+            Ok(value) => Some(value),
+            Err(faults) => {
+                let at = self.document.section_at(path).cloned();
+                self.faults.extend(faults.into_iter().map(|fault| explain(path, &table, at.as_ref(), fault)));
+                None
+            }
+        }
+    }
+}
+
+fn explain(path: &str, table: &Table, section_at: Option<&Origin>, fault: SectionFault) -> Fault {
+    match fault {
+        SectionFault::Value { key, message } => {
+            let entry = table.get(&key);
+            let (must, example) = wanted(&message);
+            // What serde says repeats the value, which here may be a secret.
+            let message = match (secret::is_secret_key(&key) || key.ends_with("url"), must) {
+                (true, _) => format!("`{path}.{key}` must be a text"),
+                (false, Some(must)) => format!("`{path}.{key}` must be {must}"),
+                (false, None) => {
+                    format!("`{path}.{key}`: {}", message.replacen("unknown variant", "unknown value", 1))
+                }
+            };
+            let fault = Fault::value(message, entry.map(|entry| &entry.value_at));
+            match example {
+                Some(example) => fault.with_help(format!("write it as {example}")),
+                None => fault,
+            }
+        }
+        SectionFault::Missing { key } => {
+            let help = format!(
+                "add `{key} = {}` to [{path}], or set {}",
+                example(key),
+                layout::variable_of(path, key)
+            );
+            Fault::missing(format!("[{path}] needs `{key}`"), section_at, help)
+        }
+        SectionFault::Whole { message } => Fault::value(format!("[{path}]: {message}"), section_at),
+    }
+}
+
+/// What serde expected in place of a wrong type, in the file's words, and how that is written.
+fn wanted(message: &str) -> (Option<&str>, Option<&'static str>) {
+    let Some((_, expected)) =
+        message.strip_prefix("invalid ").and_then(|rest| rest.rsplit_once(", expected "))
+    else {
+        return (None, None);
+    };
+    match expected {
+        "a sequence" => (Some("a list"), Some("[\"a\", \"b\"]")),
+        "a map" => (Some("a table"), Some("{ key = \"value\" }")),
+        "a string" | "string only" => (Some("a text"), Some("\"text\"")),
+        "a boolean" => (Some("true or false"), None),
+        "a nonzero u16" | "a nonzero u32" | "a nonzero u64" | "a nonzero i32" => {
+            (Some("a whole number, at least 1"), None)
+        }
+        "u8" | "u16" | "u32" | "u64" | "i64" => (Some("a whole number"), None),
+        other => (Some(other), None),
+    }
+}
+
+/// What a key without a default may look like.
+fn example(key: &str) -> &'static str {
+    match key {
+        "name" => "\"shop\"",
+        "url" => "\"postgres://cdc@127.0.0.1:5432/shop\"",
+        "brokers" => "[\"127.0.0.1:9092\"]",
+        "servers" => "[\"nats://127.0.0.1:4222\"]",
+        "path" => "\"/var/lib/cdc/events\"",
+        _ => "…",
+    }
+}

@@ -1,0 +1,54 @@
+use serde::Deserialize;
+
+/// `[load]`: whether and how the tables are read as they stand.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Load {
+    /// When tables are read.
+    #[serde(default)]
+    pub(crate) mode: LoadMode,
+    /// Connections that read at once.
+    #[serde(default)]
+    pub(crate) workers: LoadWorkers,
+}
+
+/// When tables are read as they stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LoadMode {
+    /// Once, before the first change is streamed.
+    #[default]
+    Initial,
+    /// Never: only changes from now on.
+    Never,
+    /// Once, and then the program ends.
+    Only,
+}
+
+/// How many connections read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "i64")]
+pub(crate) struct LoadWorkers(u8);
+
+impl LoadWorkers {
+    /// The number, at least 1.
+    pub(crate) fn count(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl Default for LoadWorkers {
+    fn default() -> Self {
+        Self(2)
+    }
+}
+
+impl TryFrom<i64> for LoadWorkers {
+    type Error = String;
+
+    fn try_from(count: i64) -> Result<Self, String> {
+        match u8::try_from(count) {
+            Ok(count @ 1..=64) => Ok(Self(count)),
+            _ => Err(format!("{count} is out of range: 1 to 64 workers")),
+        }
+    }
+}

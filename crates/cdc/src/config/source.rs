@@ -1,0 +1,200 @@
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::pipeline::PipelineName;
+use super::secret::{Secret, SecretUrl};
+use super::table_pattern::TablePattern;
+
+/// The one source of a pipeline.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// `[source.postgres]`.
+    Postgres(Postgres),
+}
+
+/// `[source.postgres]`: which database, by which slot and publication, which tables.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Postgres {
+    /// As libpq has it: `postgres://user@host:port/database?sslmode=…`.
+    pub(crate) url: SecretUrl,
+    /// Holds the password.
+    pub(crate) password_file: Option<PathBuf>,
+    /// The password itself: from the environment only.
+    pub(crate) password: Option<Secret>,
+    /// Default: `cdc_<pipeline.name>`.
+    pub(crate) slot: Option<SlotName>,
+    /// Same default.
+    pub(crate) publication: Option<PublicationName>,
+    /// Which tables are sent.
+    #[serde(default = "default_tables")]
+    pub(crate) tables: Vec<TablePattern>,
+    /// And which of them not.
+    #[serde(default)]
+    pub(crate) exclude_tables: Vec<TablePattern>,
+    /// Changes by these replication origins are not sent.
+    #[serde(default)]
+    pub(crate) drop_origins: Vec<String>,
+}
+
+/// A replication slot's name: `[a-z0-9_]`, at most 63 (`ReplicationSlotValidateName` in slot.c).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct SlotName(String);
+
+/// Any identifier of at most 63 bytes; the server would cut a longer one short without an error.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct PublicationName(String);
+
+impl Source {
+    /// Stands for all that decides which events are sent, so that a checkpoint notices a change: counts per table
+    /// go on only while the same changes are counted. Order and repetition of patterns make no difference.
+    pub(crate) fn filter_hash(&self) -> u64 {
+        match self {
+            Self::Postgres(postgres) => postgres.filter_hash(),
+        }
+    }
+}
+
+impl Postgres {
+    /// The slot's name.
+    pub(crate) fn slot(&self, pipeline: &PipelineName) -> String {
+        self.slot.as_ref().map_or_else(|| pipeline.slot(), |slot| slot.0.clone())
+    }
+
+    /// The publication's name.
+    pub(crate) fn publication(&self, pipeline: &PipelineName) -> String {
+        self.publication.as_ref().map_or_else(|| pipeline.slot(), |publication| publication.0.clone())
+    }
+
+    /// The password that is not in the URL, read now, so that a changed file counts from the next connection on.
+    pub(crate) fn password(&self) -> Result<Option<Secret>, PasswordError> {
+        match (&self.password, &self.password_file) {
+            (Some(password), _) => Ok(Some(password.clone())),
+            (None, Some(path)) => Secret::from_file(path)
+                .map(Some)
+                .map_err(|source| PasswordError { path: path.clone(), source }),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Whether the table's changes are sent.
+    pub(crate) fn wants(&self, schema: &str, table: &str) -> bool {
+        self.tables.iter().any(|pattern| pattern.matches(schema, table))
+            && !self.exclude_tables.iter().any(|pattern| pattern.matches(schema, table))
+    }
+
+    fn filter_hash(&self) -> u64 {
+        let mut hash = Sha256::new();
+        for (name, list) in [
+            ("tables", self.tables.iter().map(TablePattern::as_str).collect::<Vec<_>>()),
+            ("exclude_tables", self.exclude_tables.iter().map(TablePattern::as_str).collect()),
+            ("drop_origins", self.drop_origins.iter().map(String::as_str).collect()),
+        ] {
+            let mut list = list;
+            list.sort_unstable();
+            list.dedup();
+            for text in [name].into_iter().chain(list) {
+                hash.update((text.len() as u64).to_be_bytes());
+                hash.update(text);
+            }
+        }
+        hash.finalize().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+/// The password's file can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("reading the password from {}", path.display())]
+pub(crate) struct PasswordError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+impl event::Failure for PasswordError {
+    fn is_retryable(&self) -> bool {
+        false
+    }
+
+    fn code(&self) -> &'static str {
+        "CDC-CONFIG-008"
+    }
+}
+
+impl TryFrom<String> for SlotName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.is_empty() || name.len() > 63 || !name.chars().all(allowed) {
+            return Err(format!(
+                "`{name}` can't name a slot: PostgreSQL takes 1 to 63 lower-case letters, digits and `_`"
+            ));
+        }
+        Ok(Self(name))
+    }
+}
+
+impl TryFrom<String> for PublicationName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        if name.is_empty() || name.len() > 63 || name.contains('\0') {
+            return Err(format!("`{name}` can't name a publication: PostgreSQL takes 1 to 63 bytes"));
+        }
+        Ok(Self(name))
+    }
+}
+
+fn default_tables() -> Vec<TablePattern> {
+    "public.*".parse().into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn postgres(more: &str) -> Postgres {
+        toml::from_str(&format!("url = \"postgres://h/d\"\n{more}")).unwrap()
+    }
+
+    #[test]
+    fn tables_are_those_wanted_and_not_excluded() {
+        let source =
+            postgres("tables = [\"public.*\", \"sales.orders\"]\nexclude_tables = [\"public.audit_*\"]");
+        assert!(source.wants("public", "orders") && source.wants("sales", "orders"));
+        assert!(!source.wants("public", "audit_2024") && !source.wants("sales", "items"));
+        assert!(postgres("").wants("public", "anything"));
+    }
+
+    #[test]
+    fn the_filter_hash_changes_with_what_is_sent_and_with_nothing_else() {
+        let hash = |more: &str| Source::Postgres(postgres(more)).filter_hash();
+        let plain = hash("");
+        assert_eq!(plain, hash("tables = [\"public.*\", \"public.*\"]\nslot = \"other\""));
+        assert_eq!(hash("tables = [\"a.b\", \"c.d\"]"), hash("tables = [\"c.d\", \"a.b\"]"));
+        let all = [
+            plain,
+            hash("tables = [\"a.b\"]"),
+            hash("tables = [\"public.*\", \"a.b\"]"),
+            hash("exclude_tables = [\"a.b\"]"),
+            hash("drop_origins = [\"a.b\"]"),
+        ];
+        let distinct: std::collections::BTreeSet<u64> = all.into_iter().collect();
+        assert_eq!(distinct.len(), all.len());
+        // Kept in checkpoints: must be the same number in every version.
+        assert_eq!(plain, 2_670_725_840_565_879_671);
+    }
+
+    #[test]
+    fn the_password_is_read_when_it_is_needed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hunter2\n").unwrap();
+        let source = postgres(&format!("password_file = \"{}\"", file.path().display()));
+        assert_eq!(source.password().unwrap(), Some(Secret::from("hunter2")));
+        let source = postgres("password_file = \"/nowhere/at/all\"");
+        assert_eq!(source.password().unwrap_err().to_string(), "reading the password from /nowhere/at/all");
+    }
+}

@@ -1,0 +1,44 @@
+use event::Failure;
+
+/// Why a pipeline stopped, or begins anew.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The database.
+    #[error(transparent)]
+    Source(#[from] wal_reader::Error),
+    /// The sink.
+    #[error(transparent)]
+    Sink(#[from] sinks::Error),
+    /// The checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::Error),
+    /// The sink took nothing for a while, so the database was let go of.
+    #[error("the sink takes events again")]
+    SinkWasStalled,
+}
+
+impl From<wal_reader::Refusal> for Error {
+    fn from(refusal: wal_reader::Refusal) -> Self {
+        Self::Source(refusal.into())
+    }
+}
+
+impl Failure for Error {
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::Source(error) => error.is_retryable(),
+            Self::Sink(error) => error.is_retryable(),
+            Self::Checkpoint(error) => error.is_retryable(),
+            Self::SinkWasStalled => true,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Source(error) => error.code(),
+            Self::Sink(error) => error.code(),
+            Self::Checkpoint(error) => error.code(),
+            Self::SinkWasStalled => "CDC-RUN-001",
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Log lines on standard error: standard output belongs to the events.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+
+use crate::diagnostics::Problem;
+use crate::exit::ExitStatus;
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One object a line.
+    Json,
+}
+
+/// Starts logging. `filter` is a level or a filter as `RUST_LOG` has it: `info`, `wal_reader=debug,info`.
+pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Problem> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        let what = format!("`{filter}` is no log filter");
+        Problem::new(
+            ExitStatus::Usage,
+            "CDC-CLI-001",
+            what,
+            "use error, warn, info, debug or trace, also per part: wal_reader=debug,info",
+        )
+        .caused_by(&error)
+    })?;
+    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! The one loop: from a source to a sink, and what is remembered of it.
+//!
+//! **A checkpoint is the only way on from anything.** Whatever breaks (the network, a broker's order, the server's
+//! patience), both ends are closed and opened anew from what was saved last. There is no second way to recover, so
+//! the one there is gets exercised all the time.
+//!
+//! | file | what |
+//! |---|---|
+//! | `postgres` | making sure that the log, the slot and the checkpoint belong together |
+//! | `delivery` | batches to the sink, what their arrival makes safe, and saving it |
+//! | `first_load` | tables as they stand, before any change is sent |
+//! | `streaming` | changes as they come |
+//! | `reload` | tables as they stand, while changes come |
+//! | `backoff` | how long to wait before the next attempt |
+
+mod backoff;
+mod delivery;
+mod first_load;
+mod postgres;
+mod reload;
+mod streaming;
+
+use std::sync::Arc;
+
+use checkpoint::FileStore;
+use event::{BatchLimits, BatchPool, Encoder, Failure, Sink};
+use tokio::sync::mpsc;
+
+use self::backoff::Backoff;
+use self::delivery::Delivery;
+use self::postgres::Intent;
+use crate::config::{self, Config};
+use crate::control::ControlRequest;
+use crate::error::Error;
+use crate::shutdown::Shutdown;
+use crate::status::Status;
+
+/// What to do with a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Load what is due, then stream until told to stop.
+    Run,
+    /// Load what is due, and end.
+    Load,
+}
+
+/// One pipeline with all it needs from outside.
+pub(crate) struct Pipeline {
+    pub(crate) config: Config,
+    pub(crate) mode: Mode,
+    pub(crate) status: Arc<Status>,
+    pub(crate) requests: mpsc::Receiver<ControlRequest>,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Pipeline {
+    /// Runs until it is done, told to stop, or in need of a person.
+    pub(crate) async fn run(mut self, mut store: FileStore) -> Result<(), Error> {
+        let mut backoff = Backoff::default();
+        loop {
+            let error = match self.attempt(&mut store).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_retryable() => error,
+                Err(error) => {
+                    self.status.failed(&error);
+                    return Err(error);
+                }
+            };
+            let wait = backoff.next();
+            self.status.waiting(&error);
+            tracing::warn!(code = error.code(), %error, retry_in_ms = wait.as_millis() as u64, "trying again from the checkpoint");
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.shutdown.requested() => return Ok(()),
+            }
+        }
+    }
+
+    /// Opens the sink first: a slot that nobody reads from fills the server's disk.
+    async fn attempt(&mut self, store: &mut FileStore) -> Result<(), Error> {
+        self.status.starting();
+        let about = sinks::Pipeline {
+            source: self.config.pipeline.name.to_string(),
+            memory_bytes: self.config.pipeline.buffer_mb.bytes(),
+        };
+        let framing = self.config.format.framing();
+        match self.config.sink.clone() {
+            config::Sink::Kafka(options) => self.deliver(sinks::Kafka::open(&options, &about).await?, store).await,
+            //config::Sink::Nats(options) => self.deliver(sinks::Nats::open(&options, &about).await?, store).await,
+            config::Sink::File(options) => self.deliver(sinks::File::open(&options, framing)?, store).await,
+            config::Sink::Stdout(options) => self.deliver(sinks::Stdout::open(&options, framing)?, store).await,
+            config::Sink::Null(options) => self.deliver(sinks::Null::open(&options), store).await,
+        }
+    }
+
+    async fn deliver<K>(&mut self, sink: K, store: &mut FileStore) -> Result<(), Error>
+    where
+        K: Sink,
+        Error: From<K::Error>,
+    {
+        let config::Source::Postgres(source) = self.config.source.clone();
+        let options = postgres::options(&source, &self.config)?;
+        let intent =
+            Intent { filter_hash: self.config.source.filter_hash(), load_mode: self.config.load.mode };
+        let state = self.config.pipeline.folder().display().to_string();
+        let checkpoint = tokio::select! {
+            ready = postgres::prepare(&options, store, intent, &state) => ready?,
+            () = self.shutdown.requested() => return Ok(()),
+        };
+        let format = self.config.format.encoding(options.connection.database());
+        let encoder = Encoder::new(self.config.pipeline.name.as_str(), checkpoint.epoch, format);
+        let budget_bytes = self.config.pipeline.buffer_mb.bytes();
+        let limits = BatchLimits { bytes: (budget_bytes / 8).clamp(64 << 10, 1 << 20), ..BatchLimits::default() };
+        let pool = BatchPool::new(encoder, limits);
+        let mut delivery = Delivery::new(sink, pool, budget_bytes, checkpoint, store, Arc::clone(&self.status));
+        if !delivery.checkpoint.is_streaming && !first_load::run(&mut delivery, &options, &mut self.shutdown).await? {
+            return Ok(());
+        }
+        if self.mode == Mode::Load && delivery.checkpoint.pending_loads().next().is_none() {
+            return Ok(());
+        }
+        streaming::run(&mut delivery, &options, self.mode, &mut self.requests, &mut self.shutdown).await
+    }
+}

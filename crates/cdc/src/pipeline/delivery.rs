@@ -1,0 +1,197 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use checkpoint::{Checkpoint, FileStore, Ledger, LoadState};
+use event::{Batch, BatchPool, Failure as _, Position, Sink};
+use tokio::time::Instant;
+use wal_reader::Finished;
+
+use crate::error::Error;
+use crate::status::Status;
+
+/// Batches to the sink, what their arrival makes safe, and the checkpoint that remembers it.
+pub(super) struct Delivery<'s, K> {
+    pub(super) sink: K,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) status: Arc<Status>,
+    pool: BatchPool,
+    store: &'s mut FileStore,
+    ledger: Ledger,
+    budget_bytes: usize,
+    /// Batches given to the sink.
+    sent: u64,
+    /// Units that were read to their end, and how many batches must be durable for each.
+    finished: VecDeque<(u64, Finished)>,
+    ends_inside_transaction: bool,
+    unsaved: Option<Unsaved>,
+    last_saved: Instant,
+}
+
+/// How much there is to save.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Unsaved {
+    /// The log moved on, without anything of ours in it.
+    Idle,
+    /// Events arrived.
+    Events,
+}
+
+/// What was not saved is sent again after a crash: often enough to keep that small, seldom enough to cost nothing.
+const SAVE_EVENTS_EVERY: Duration = Duration::from_millis(200);
+const SAVE_IDLE_EVERY: Duration = Duration::from_secs(1);
+/// Batches in flight, however small.
+const BATCHES_IN_FLIGHT: usize = 256;
+
+impl<'s, K> Delivery<'s, K>
+where
+    K: Sink,
+    Error: From<K::Error>,
+{
+    pub(super) fn new(
+        sink: K,
+        pool: BatchPool,
+        budget_bytes: usize,
+        checkpoint: Checkpoint,
+        store: &'s mut FileStore,
+        status: Arc<Status>,
+    ) -> Self {
+        Self {
+            sink,
+            checkpoint,
+            status,
+            pool,
+            store,
+            ledger: Ledger::default(),
+            budget_bytes,
+            sent: 0,
+            finished: VecDeque::new(),
+            ends_inside_transaction: false,
+            unsaved: None,
+            last_saved: Instant::now(),
+        }
+    }
+
+    /// An empty batch.
+    pub(super) fn batch(&self) -> Batch {
+        self.pool.batch()
+    }
+
+    /// Whether another batch may be filled.
+    pub(super) fn has_room(&self) -> bool {
+        self.ledger.len_bytes() < self.budget_bytes && self.ledger.len() < BATCHES_IN_FLIGHT
+    }
+
+    /// Whether all that was sent so far ends with a transaction.
+    pub(super) fn is_between_transactions(&self) -> bool {
+        !self.ends_inside_transaction
+    }
+
+    /// Whether the sink has all that it was given.
+    pub(super) fn is_drained(&self) -> bool {
+        self.ledger.is_empty()
+    }
+
+    /// Hands a batch over to the sink. One without messages only moves the position.
+    pub(super) async fn send(&mut self, batch: Batch) -> Result<(), Error> {
+        if batch.is_empty() {
+            if let Some(reached) = batch.reached() {
+                self.ledger.passed(reached.clone());
+                self.ends_inside_transaction = false;
+                self.arrived(self.ledger.durable_batches());
+            }
+            return Ok(());
+        }
+        self.ends_inside_transaction = match batch.reached() {
+            Some(reached) => reached.messages < batch.len(),
+            None => true,
+        };
+        self.status.sent(&batch);
+        self.ledger.sent(&batch);
+        self.sent += 1;
+        self.sink.write(batch).await?;
+        self.status.in_flight(self.ledger.len(), self.ledger.len_bytes());
+        Ok(())
+    }
+
+    /// Notes that a unit's last row is in the batch that was sent last.
+    pub(super) fn finished(&mut self, unit: Finished) {
+        self.ends_inside_transaction = false;
+        self.finished.push_back((self.sent, unit));
+    }
+
+    /// Takes note that the sink durably has this many batches.
+    pub(super) fn arrived(&mut self, batches: u64) {
+        let before = self.ledger.durable_batches();
+        if let Some(safe) = self.ledger.durable(batches) {
+            self.checkpoint.advance(safe);
+            self.unsaved = self.unsaved.max(Some(Unsaved::Idle));
+        }
+        if self.ledger.durable_batches() > before {
+            self.unsaved = Some(Unsaved::Events);
+        }
+        while let Some((needed, _)) = self.finished.front()
+            && *needed <= batches
+            && let Some((_, unit)) = self.finished.pop_front()
+        {
+            let state = self.checkpoint.tables.entry(unit.table.clone()).or_default();
+            state.load = match unit.next {
+                Some(next) => LoadState::From(Some(next)),
+                None => LoadState::Done,
+            };
+            self.status.unit_loaded(&unit, state.load == LoadState::Done);
+            self.checkpoint.fences.add(unit.table, unit.fence);
+        }
+        self.status.in_flight(self.ledger.len(), self.ledger.len_bytes());
+    }
+
+    /// Waits until the sink has all that it was given, and saves that.
+    pub(super) async fn drain(&mut self) -> Result<(), Error> {
+        while !self.ledger.is_empty() {
+            let batches = self.sink.durable().await?;
+            self.arrived(batches);
+        }
+        self.save()
+    }
+
+    /// When the checkpoint is to be saved, if there is anything to save.
+    pub(super) fn save_at(&self) -> Option<Instant> {
+        let every = match self.unsaved? {
+            Unsaved::Events => SAVE_EVENTS_EVERY,
+            Unsaved::Idle => SAVE_IDLE_EVERY,
+        };
+        Some(self.last_saved + every)
+    }
+
+    /// Saves if it is due. A disk that refuses is no reason to stop delivering: nothing is let go of meanwhile.
+    pub(super) fn save_if_due(&mut self) -> Result<(), Error> {
+        if self.save_at().is_none_or(|at| at > Instant::now()) {
+            return Ok(());
+        }
+        match self.save() {
+            Err(error) if error.is_retryable() => {
+                self.status.trouble(&error);
+                tracing::warn!(code = error.code(), %error, "the checkpoint can't be saved; the slot keeps its place meanwhile");
+                // Not before the disk had a moment: a line each 10 s, not a flood.
+                self.last_saved = Instant::now() + Duration::from_secs(10);
+                Ok(())
+            }
+            saved => saved,
+        }
+    }
+
+    /// Saves now.
+    pub(super) fn save(&mut self) -> Result<(), Error> {
+        let (store, checkpoint) = (&mut *self.store, &self.checkpoint);
+        tokio::task::block_in_place(|| store.save(checkpoint))?;
+        self.unsaved = None;
+        self.last_saved = Instant::now();
+        self.status.saved(checkpoint.position);
+        Ok(())
+    }
+
+    /// What the source may let go of: saved, not merely safe.
+    pub(super) fn saved_position(&self) -> Option<Position> {
+        self.checkpoint.position.filter(|_| self.unsaved.is_none())
+    }
+}

@@ -1,0 +1,190 @@
+//! Making sure that the log, the slot and the checkpoint belong together, before a row is read.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use checkpoint::{Checkpoint, FileStore, LoadState, SourceIdentity, TableState};
+use event::{Lsn, Position, TableName};
+use wal_reader::system::{self, System};
+use wal_reader::wire::{self, Connection, Mode};
+use wal_reader::{Options, Refusal, publication, slot};
+
+use crate::config::{Config, LoadMode, Postgres};
+use crate::error::Error;
+
+/// What the configuration says, as the reader takes it.
+pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Error> {
+    let mut connection = wire::Config::parse(source.url.expose())?;
+    if let Some(path) = &source.password_file {
+        connection = connection.with_password_file(path);
+    }
+    if let Some(password) = &source.password {
+        connection = connection.with_password(password.expose());
+    }
+    let wanted = source.clone();
+    Ok(Options {
+        connection,
+        slot: source.slot(&config.pipeline.name),
+        publication: source.publication(&config.pipeline.name),
+        wanted: Arc::new(move |name: &TableName| wanted.wants(&name.schema, &name.table)),
+        drop_origins: source.drop_origins.clone(),
+        load_workers: config.load.workers.count(),
+    })
+}
+
+/// What decides where a pipeline begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Intent {
+    /// Stands for which events are sent.
+    pub(crate) filter_hash: u64,
+    /// Whether tables are loaded at all.
+    pub(crate) load_mode: LoadMode,
+}
+
+/// Connects, checks, and creates what is missing: the publication, then the slot. Returns where to go on.
+pub(crate) async fn prepare(
+    options: &Options,
+    store: &mut FileStore,
+    intent: Intent,
+    state: &str,
+) -> Result<Checkpoint, Error> {
+    let mut replication = wire::connect(&options.connection, Mode::Replication).await?;
+    let system = system::identify(&mut replication).await?;
+    let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
+    let mut checkpoint = match store.load()? {
+        Some(checkpoint) if checkpoint.position.is_some() => {
+            resume(&mut replication, &mut sql, options, checkpoint, &system, intent).await?
+        }
+        begun => start(&mut sql, options, store, begun, &system, intent, state).await?,
+    };
+    if checkpoint.filter_hash != intent.filter_hash {
+        tracing::info!("other tables or origins are sent than before: the epoch begins anew");
+        begin_epoch(&mut checkpoint, intent.filter_hash);
+    }
+    store.save(&checkpoint)?;
+    Ok(checkpoint)
+}
+
+/// Begins a history: all tables are to be loaded.
+async fn start(
+    sql: &mut Connection,
+    options: &Options,
+    store: &mut FileStore,
+    begun: Option<Checkpoint>,
+    system: &System,
+    intent: Intent,
+    state: &str,
+) -> Result<Checkpoint, Error> {
+    if let Some(existing) = slot::find(sql, &options.slot).await? {
+        existing.check_kind(options.connection.database())?;
+        if begun.is_none() {
+            return Err(Refusal::SlotUnknown {
+                slot: options.slot.clone(),
+                confirmed: existing.confirmed.unwrap_or(Lsn::ZERO),
+                state: state.to_owned(),
+            }
+            .into());
+        }
+        // A checkpoint without a position was saved right before this slot was created: nothing was read from it.
+        slot::drop(sql, &options.slot).await?;
+    }
+    let tables = publication::ensure(sql, options).await?;
+    let source = identity(options, system);
+    let epoch = next_epoch(begun.map(|begun| begun.epoch));
+    let mut checkpoint = Checkpoint::new(source, epoch, intent.filter_hash);
+    take_in(&mut checkpoint, &tables, intent.load_mode);
+    store.save(&checkpoint)?;
+    let position = create_slot(sql, options).await?;
+    tracing::info!(slot = options.slot, %position, epoch, tables = tables.len(), "created the slot");
+    checkpoint.position = Some(Position::Postgres(position));
+    Ok(checkpoint)
+}
+
+/// Goes on from a checkpoint, if the slot still has all that comes after it.
+async fn resume(
+    replication: &mut Connection,
+    sql: &mut Connection,
+    options: &Options,
+    mut checkpoint: Checkpoint,
+    now: &System,
+    intent: Intent,
+) -> Result<Checkpoint, Error> {
+    let SourceIdentity::Postgres { system_identifier, timeline, slot: name, .. } = checkpoint.source.clone();
+    let Some(Position::Postgres(position)) = checkpoint.position else { return Ok(checkpoint) };
+    let before = System { identifier: system_identifier, timeline };
+    system::check(replication, now, &before, position, checkpoint.tables.keys()).await?;
+    if name != options.slot {
+        return Err(Refusal::SlotForeign {
+            slot: options.slot.clone(),
+            problem: format!("is not the one that the checkpoint was made with, \"{name}\""),
+        }
+        .into());
+    }
+    let Some(slot) = slot::find(sql, &name).await? else {
+        return Err(Refusal::SlotMissing { slot: name, checkpoint: position }.into());
+    };
+    slot.check(options.connection.database(), position, checkpoint.tables.keys())?;
+    let tables = publication::ensure(sql, options).await?;
+    checkpoint.source = identity(options, now);
+    take_in(&mut checkpoint, &tables, intent.load_mode);
+    Ok(checkpoint)
+}
+
+/// Notes which tables there are. A new one is to be loaded; and so is one that left the publication, should it ever
+/// come back: what was written to it in between is not in the log.
+fn take_in(checkpoint: &mut Checkpoint, tables: &BTreeSet<TableName>, load_mode: LoadMode) {
+    let load = match load_mode {
+        LoadMode::Initial | LoadMode::Only => LoadState::From(None),
+        LoadMode::Never => LoadState::Done,
+    };
+    for name in tables {
+        checkpoint.tables.entry(name.clone()).or_insert(TableState { table_seq: 0, load });
+    }
+    for (name, state) in &mut checkpoint.tables {
+        if !tables.contains(name) {
+            state.load = LoadState::Absent;
+        } else if state.load == LoadState::Absent {
+            state.load = load;
+        }
+    }
+}
+
+async fn create_slot(sql: &mut Connection, options: &Options) -> Result<Lsn, Error> {
+    let mut aside = wire::connect(&options.connection, Mode::Sql).await?;
+    let mut created = std::pin::pin!(slot::create(sql, &options.slot));
+    loop {
+        tokio::select! {
+            created = &mut created => return Ok(created?),
+            () = tokio::time::sleep(Duration::from_secs(5)) => {}
+        }
+        if let Some(blockers) = wal_reader::blockers(&mut aside).await? {
+            tracing::info!(slot = options.slot, %blockers, "the slot's creation waits for open transactions to end");
+        }
+    }
+}
+
+fn identity(options: &Options, system: &System) -> SourceIdentity {
+    SourceIdentity::Postgres {
+        system_identifier: system.identifier.clone(),
+        timeline: system.timeline,
+        database: options.connection.database().to_owned(),
+        slot: options.slot.clone(),
+    }
+}
+
+/// Events are numbered anew: consumers keep the epochs apart.
+fn begin_epoch(checkpoint: &mut Checkpoint, filter_hash: u64) {
+    checkpoint.epoch = next_epoch(Some(checkpoint.epoch));
+    checkpoint.filter_hash = filter_hash;
+    checkpoint.is_streaming = false;
+    for state in checkpoint.tables.values_mut() {
+        state.table_seq = 0;
+    }
+}
+
+/// Greater than before, and greater than any before a state folder that was lost.
+fn next_epoch(before: Option<u64>) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+    before.map_or(now, |before| now.max(before + 1))
+}

@@ -1,0 +1,163 @@
+//! Tables as they stand, while changes come: those added while the pipeline was down, and those asked for.
+//!
+//! Three rules keep a reload from undoing a newer change or counting one twice:
+//! - It waits until the stream has passed whatever an earlier run may have delivered. Otherwise changes that were
+//!   delivered with a number would now be dropped as contained, and their numbers given to others.
+//! - It contains every transaction that was delivered before it.
+//! - From its snapshot to its last row nothing else is sent, and its fence is saved before anything is sent after it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use checkpoint::LoadState;
+use event::{KeyBound, Lsn, Sink, TableName};
+use tokio::time::Instant;
+use wal_reader::{Begun, Loader, Options, Stream};
+
+use super::delivery::Delivery;
+use super::first_load::read_unit;
+use crate::control::ControlRequest;
+use crate::error::Error;
+use crate::shutdown::Shutdown;
+
+/// The tables to be read while changes come.
+pub(super) struct Reloads {
+    options: Options,
+    pending: VecDeque<(TableName, Option<KeyBound>)>,
+    /// How far the log reached when this run began to stream.
+    delivered_before: Lsn,
+    loader: Option<Loader>,
+    due: Instant,
+    last_said: Instant,
+}
+
+const SOON: Duration = Duration::from_millis(20);
+const LATER: Duration = Duration::from_millis(250);
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
+impl Reloads {
+    pub(super) async fn new<K>(options: &Options, delivery: &Delivery<'_, K>) -> Result<Self, Error>
+    where
+        K: Sink,
+        Error: From<K::Error>,
+    {
+        let pending = delivery.checkpoint.pending_loads().map(|(name, from)| (name.clone(), from)).collect();
+        Ok(Self {
+            options: options.clone(),
+            pending,
+            delivered_before: wal_reader::system::log_end(&options.connection).await?,
+            loader: None,
+            due: Instant::now(),
+            last_said: Instant::now(),
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// When to look again whether the next one can be read.
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Takes a request for a reload.
+    pub(super) fn request<K>(&mut self, request: ControlRequest, delivery: &mut Delivery<'_, K>) -> Result<(), Error>
+    where
+        K: Sink,
+        Error: From<K::Error>,
+    {
+        let ControlRequest::Snapshot { tables, reply } = request;
+        let unknown = tables.iter().find(|name| !delivery.checkpoint.tables.contains_key(*name));
+        if let Some(unknown) = unknown {
+            let known = delivery.checkpoint.tables.len();
+            // Nobody waits for the answer if the socket was closed.
+            _ = reply.send(Err(format!("{unknown} is not one of this pipeline's {known} tables")));
+            return Ok(());
+        }
+        for name in &tables {
+            delivery.checkpoint.tables.entry(name.clone()).or_default().load = LoadState::From(None);
+            self.pending.retain(|(pending, _)| pending != name);
+            self.pending.push_back((name.clone(), None));
+        }
+        delivery.save()?;
+        delivery.status.load_due(tables.iter());
+        self.due = Instant::now();
+        _ = reply.send(Ok(tables.len()));
+        Ok(())
+    }
+
+    /// Comes as far with the next reload as it can without waiting long.
+    pub(super) async fn advance<K>(
+        &mut self,
+        stream: &mut Stream,
+        delivery: &mut Delivery<'_, K>,
+        shutdown: &mut Shutdown,
+    ) -> Result<(), Error>
+    where
+        K: Sink,
+        Error: From<K::Error>,
+    {
+        let Some((name, from)) = self.pending.front().cloned() else { return Ok(()) };
+        if stream.passed() < self.delivered_before {
+            self.wait(LATER, "the stream has not passed yet what an earlier run may have delivered");
+            return Ok(());
+        }
+        let mut loader = match self.loader.take() {
+            Some(loader) => loader,
+            None => {
+                // First note what is delivered, then mark the moment: whatever is neither noted nor before it can't be.
+                stream.note_delivered();
+                Loader::open(&self.options).await?
+            }
+        };
+        let blockers = loader.blockers().await?;
+        let begun = match blockers {
+            Some(blockers) => Begun::NotYet(format!("these must end first: {blockers}")),
+            None if !delivery.is_between_transactions() => {
+                Begun::NotYet("a transaction is being delivered".to_owned())
+            }
+            None => {
+                delivery.drain().await?;
+                let delivered = stream.delivered().cloned().unwrap_or_default();
+                loader.begin(&name, from, &delivered).await?
+            }
+        };
+        match begun {
+            Begun::NotYet(reason) => self.wait(SOON, &reason),
+            Begun::Gone => {
+                tracing::warn!(table = %name, "the table is gone, or no longer published: there is nothing to load");
+                delivery.checkpoint.tables.entry(name).or_default().load = LoadState::Done;
+                self.pending.pop_front();
+            }
+            Begun::Reading => {
+                if from.is_none() {
+                    tracing::info!(table = %name, "loading beside the stream");
+                }
+                let Some(next) = read_unit(&mut loader, delivery, shutdown).await? else { return Ok(()) };
+                delivery.drain().await?;
+                self.pending.pop_front();
+                if next.is_some() {
+                    self.pending.push_front((name, next));
+                } else {
+                    tracing::info!(table = %name, "loaded beside the stream");
+                }
+                self.due = Instant::now() + SOON;
+            }
+        }
+        if self.pending.is_empty() {
+            stream.forget_delivered();
+        } else {
+            self.loader = Some(loader);
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, time: Duration, reason: &str) {
+        self.due = Instant::now() + time;
+        if self.last_said.elapsed() > SAY_EVERY {
+            self.last_said = Instant::now();
+            tracing::info!(reason, "a load beside the stream waits");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+use std::time::Duration;
+
+use event::{Lsn, Position, Sink, Source as _};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use wal_reader::{Options, Stream};
+
+use super::Mode;
+use super::delivery::Delivery;
+use super::reload::Reloads;
+use crate::control::ControlRequest;
+use crate::error::Error;
+use crate::shutdown::Shutdown;
+
+/// How long a stop may take: what the sink has not stored by then is sent again by the next run.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+/// A walsender whose reader stands still keeps its server from stopping. A sink that takes nothing for this long makes
+/// us hang up; the slot keeps our place.
+const HANG_UP_AFTER: Duration = Duration::from_secs(30);
+
+/// Sends changes as they come, until told to stop.
+pub(super) async fn run<K>(
+    delivery: &mut Delivery<'_, K>,
+    options: &Options,
+    mode: Mode,
+    requests: &mut mpsc::Receiver<ControlRequest>,
+    shutdown: &mut Shutdown,
+) -> Result<(), Error>
+where
+    K: Sink,
+    Error: From<K::Error>,
+{
+    let position = match delivery.checkpoint.position {
+        Some(Position::Postgres(position)) => position,
+        None => Lsn::ZERO,
+    };
+    let table_seqs = delivery.checkpoint.table_seqs().map(|(name, table_seq)| (name.clone(), table_seq));
+    let mut stream = Stream::open(options, position, table_seqs).await?;
+    let mut reloads = Reloads::new(options, delivery).await?;
+    delivery.status.streaming();
+    let mut batch = delivery.batch();
+    let mut last_arrival = Instant::now();
+    loop {
+        if mode == Mode::Load && reloads.is_empty() {
+            break;
+        }
+        let save_at = delivery.save_at();
+        tokio::select! {
+            biased;
+            () = shutdown.requested() => break,
+            batches = delivery.sink.durable() => {
+                last_arrival = Instant::now();
+                delivery.arrived(batches?);
+            }
+            filled = stream.fill(&mut batch, &mut delivery.checkpoint.fences), if delivery.has_room() => {
+                if let Err(error) = filled {
+                    return leave(delivery, error.into()).await;
+                }
+                if delivery.is_drained() {
+                    last_arrival = Instant::now();
+                }
+                delivery.status.log_end(stream.log_end());
+                let full = std::mem::replace(&mut batch, delivery.batch());
+                delivery.send(full).await?;
+            }
+            () = sleep_until(save_at.unwrap_or(last_arrival)), if save_at.is_some() => {}
+            () = sleep_until(reloads.due()), if !reloads.is_empty() => {
+                // What is half filled belongs before the load.
+                let full = std::mem::replace(&mut batch, delivery.batch());
+                delivery.send(full).await?;
+                reloads.advance(&mut stream, delivery, shutdown).await?;
+            }
+            Some(request) = requests.recv() => reloads.request(request, delivery)?,
+            () = sleep_until(last_arrival + HANG_UP_AFTER), if !delivery.is_drained() => {
+                drop(stream);
+                return wait_for_sink(delivery, shutdown).await;
+            }
+        }
+        delivery.save_if_due()?;
+        if let Some(saved) = delivery.saved_position() {
+            stream.release(saved);
+        }
+    }
+    drain(delivery, stream).await
+}
+
+/// The sink takes nothing: waits until it has all that it was given, without holding on to the server.
+async fn wait_for_sink<K>(delivery: &mut Delivery<'_, K>, shutdown: &mut Shutdown) -> Result<(), Error>
+where
+    K: Sink,
+    Error: From<K::Error>,
+{
+    tracing::warn!("the sink takes nothing; hung up on the database meanwhile, the slot keeps our place");
+    delivery.status.sink_stalled();
+    tokio::select! {
+        drained = delivery.drain() => drained.and(Err(Error::SinkWasStalled)),
+        () = shutdown.requested() => Ok(()),
+    }
+}
+
+/// The source failed: what the sink can still store need not be sent again.
+async fn leave<K>(delivery: &mut Delivery<'_, K>, error: Error) -> Result<(), Error>
+where
+    K: Sink,
+    Error: From<K::Error>,
+{
+    if let Ok(Err(second)) = timeout(DRAIN_DEADLINE, delivery.drain()).await {
+        tracing::debug!(error = %second, "what was on its way will be sent again");
+    }
+    Err(error)
+}
+
+/// Gives the sink time to store what it has, saves that, and lets go of the log up to there.
+async fn drain<K>(delivery: &mut Delivery<'_, K>, mut stream: Stream) -> Result<(), Error>
+where
+    K: Sink,
+    Error: From<K::Error>,
+{
+    tracing::info!("stopping: waiting for the sink to store what is on its way");
+    match timeout(DRAIN_DEADLINE, delivery.drain()).await {
+        Ok(drained) => drained?,
+        Err(_) => {
+            tracing::warn!(deadline_s = DRAIN_DEADLINE.as_secs(), "the sink did not store everything in time; the next run sends it again");
+            delivery.save()?;
+        }
+    }
+    if let Some(saved) = delivery.saved_position() {
+        stream.release(saved);
+    }
+    Ok(stream.close().await?)
+}
