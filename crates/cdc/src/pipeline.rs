@@ -88,8 +88,8 @@ impl Pipeline {
             config::Sink::Kafka(options) => self.deliver(sinks::Kafka::open(&options, &about).await?, store).await,
             //config::Sink::Nats(options) => self.deliver(sinks::Nats::open(&options, &about).await?, store).await,
             config::Sink::File(options) => self.deliver(sinks::File::open(&options, framing)?, store).await,
-            config::Sink::Stdout(options) => self.deliver(sinks::Stdout::open(&options, framing)?, store).await,
-            config::Sink::Null(options) => self.deliver(sinks::Null::open(&options), store).await,
+            config::Sink::Stdout(options) => self.deliver(sinks::Stdout::open(options, framing)?, store).await,
+            config::Sink::Null(options) => self.deliver(sinks::Null::open(options), store).await,
         }
     }
 

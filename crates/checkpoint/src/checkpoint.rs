@@ -18,6 +18,8 @@ pub struct Checkpoint {
     /// Everything before it is durable in the sink. None until the slot exists: from then on, a slot without a
     /// position is one that this pipeline had only begun to create.
     pub position: Option<Position>,
+    /// Whether changes were sent already in this epoch. Until then tables are loaded without regard to the stream.
+    pub is_streaming: bool,
     /// Every table this pipeline knows.
     #[serde(with = "pairs")]
     pub tables: BTreeMap<TableName, TableState>,
@@ -61,6 +63,8 @@ pub enum LoadState {
     Done,
     /// The next unit starts at this key; none for the table's beginning.
     From(Option<KeyBound>),
+    /// The table is not published at present. Should it come back, it is to be loaded anew.
+    Absent,
 }
 
 impl Checkpoint {
@@ -71,6 +75,7 @@ impl Checkpoint {
             epoch,
             filter_hash,
             position: None,
+            is_streaming: false,
             tables: BTreeMap::new(),
             fences: Fences::default(),
         }
@@ -90,7 +95,7 @@ impl Checkpoint {
     pub fn pending_loads(&self) -> impl Iterator<Item = (&TableName, Option<KeyBound>)> {
         self.tables.iter().filter_map(|(name, table)| match table.load {
             LoadState::From(next) => Some((name, next)),
-            LoadState::Done => None,
+            LoadState::Done | LoadState::Absent => None,
         })
     }
 

@@ -40,5 +40,5 @@ pub use error::{Endpoint, Error, ServerError};
 pub use load::{Begun, Finished, Loader, Read};
 pub use options::Options;
 pub use refusal::Refusal;
-pub use settle::Blockers;
+pub use settle::{Blockers, blockers};
 pub use stream::Stream;

@@ -16,6 +16,11 @@ pub(crate) struct Mark(u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blockers(Vec<String>);
 
+/// Who keeps a slot from being created, or a load from beginning, right now; none: nobody does.
+pub async fn blockers(connection: &mut Connection) -> Result<Option<Blockers>, Error> {
+    Mark::now(connection).await?.blockers(connection).await
+}
+
 impl Mark {
     /// This moment.
     pub(crate) async fn now(connection: &mut Connection) -> Result<Self, Error> {

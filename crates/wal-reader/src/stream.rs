@@ -23,6 +23,8 @@ pub struct Stream {
     slot: String,
     /// The last position that was marked.
     reached: Lsn,
+    /// Everything that ended before it was handed over, marked or not.
+    passed: Lsn,
     /// How far the server's log reached when it last said so.
     log_end: Lsn,
     last_idle_mark: Instant,
@@ -62,6 +64,7 @@ impl Stream {
             decoding: Decoding::new(options.clone(), position, Sequences::resume(table_seqs)),
             slot: options.slot.clone(),
             reached: position,
+            passed: position,
             log_end: position,
             last_idle_mark: Instant::now(),
         })
@@ -70,6 +73,16 @@ impl Stream {
     /// How far the server's log reached when it last said so.
     pub fn log_end(&self) -> Lsn {
         self.log_end
+    }
+
+    /// Whatever ended before it was handed over.
+    pub fn passed(&self) -> Lsn {
+        self.passed
+    }
+
+    /// Tells the server what was released last, and ends the stream in good order.
+    pub async fn close(self) -> Result<(), Error> {
+        self.keepalive.finish().await
     }
 
     /// From now on, notes the transactions that are delivered: a load that is to come must contain them.
@@ -106,6 +119,7 @@ impl Stream {
                     let ended = self.decoding.take(&message, &mut output).await?;
                     if let Some(position) = ended {
                         self.reached = position;
+                        self.passed = position;
                         batch.mark(Position::Postgres(position), self.decoding.sequences.take_moved());
                     }
                 }
@@ -117,13 +131,13 @@ impl Stream {
                     }
                     let every = if reply_requested { REQUESTED_MARK_EVERY } else { IDLE_MARK_EVERY };
                     // All that ended before it was sent before it: outside a transaction there is nothing left.
-                    if !self.decoding.is_in_transaction()
-                        && wal_end > self.reached
-                        && self.last_idle_mark.elapsed() >= every
-                    {
+                    if !self.decoding.is_in_transaction() {
+                        self.passed = self.passed.max(wal_end);
+                    }
+                    if self.passed > self.reached && self.last_idle_mark.elapsed() >= every {
                         self.last_idle_mark = Instant::now();
-                        self.reached = wal_end;
-                        batch.mark(Position::Postgres(wal_end), []);
+                        self.reached = self.passed;
+                        batch.mark(Position::Postgres(self.passed), []);
                     }
                 }
                 Frame::CopyDone => return Err(Error::StreamEnded { slot: self.slot.clone() }),

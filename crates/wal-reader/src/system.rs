@@ -4,7 +4,7 @@ use event::Lsn;
 
 use crate::Error;
 use crate::refusal::{Refusal, list};
-use crate::wire::Connection;
+use crate::wire::{self, Connection};
 
 /// The cluster and the branch of its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,15 @@ pub async fn identify(connection: &mut Connection) -> Result<System, Error> {
     let rows = connection.query("IDENTIFY_SYSTEM").await?;
     let row = rows.single()?;
     Ok(System { identifier: row.required("systemid")?.to_owned(), timeline: row.parse("timeline")? })
+}
+
+/// How far the log reaches now.
+///
+/// # Errors
+/// When the server does not answer.
+pub async fn log_end(config: &wire::Config) -> Result<Lsn, Error> {
+    let mut connection = wire::connect(config, wire::Mode::Sql).await?;
+    connection.query("SELECT pg_catalog.pg_current_wal_lsn()").await?.single()?.parse(0)
 }
 
 /// Whether a checkpoint made with `before` still lies in the history of `now`.

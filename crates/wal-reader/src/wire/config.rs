@@ -41,6 +41,12 @@ impl Config {
         self
     }
 
+    /// Takes this password, whatever the URL says.
+    pub fn with_password(mut self, password: impl Into<String>) -> Self {
+        self.password = Password::Given(password.into());
+        self
+    }
+
     /// The role to log in as.
     pub fn user(&self) -> &str {
         &self.user
