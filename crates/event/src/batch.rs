@@ -79,7 +79,8 @@ pub struct Message<'a> {
     pub route: &'a Arc<Route>,
     /// Its route's number in [`Batch::routes`].
     pub route_number: usize,
-    /// The event's ID, ASCII.
+    /// The event's ID, ASCII. A delete shares it with its tombstone and a SCHEMA with its copy by fingerprint: a sink
+    /// that deduplicates by ID has to tell those apart.
     pub id: &'a [u8],
     /// The message key.
     pub key: Option<&'a [u8]>,
@@ -249,3 +250,6 @@ impl Batch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,8 @@ pub enum Body<'a> {
         seq: u64,
         /// The row.
         after: &'a [Cell<'a>],
-        /// Names the row in the event's ID where the table has no key (PostgreSQL's ctid).
+        /// Names the row in the event's ID wherever its key columns may not, because there are none or because they
+        /// are not unique (PostgreSQL's ctid): two rows under one ID would be one to a sink that deduplicates.
         row_id: Option<&'a str>,
     },
     /// A load starts.

@@ -9,6 +9,10 @@
 //! | non-transactional MESSAGE, HEARTBEAT | `<own LSN>/m`, `<own LSN>/h` |
 //! | LOAD_BEGIN, LOAD_END, SCHEMA of a load | `load/<load id>/begin`, `…/end`, `…/schema` |
 //! | READ | `load/<load id>/key:<key cells>`, or `…/row:<ctid>` without a key |
+//!
+//! In load IDs, key cells and ctids every byte other than letters, digits and `_.:-()` is written as `%` and two
+//! hexadecimal digits; a null in a key is a lone `%`. Key cells that take more than 200 bytes give way to `~` and
+//! their SHA-256 in hexadecimal.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -41,8 +45,9 @@ pub struct LogOrder {
     epoch: u64,
     commit: u64,
     tx_seq: u64,
-    /// SCHEMA comes before the row it describes: its rank is 0 and up, a row's 2^32 and up.
-    part: u64,
+    part: u32,
+    /// SCHEMA comes right before what it describes: a TRUNCATE of two tables may go `s1`, `t1`, `s2`, `t2`.
+    is_described: bool,
 }
 
 impl LogOrder {
@@ -64,28 +69,27 @@ impl LogOrder {
         }
         let digits = place.bytes().take_while(u8::is_ascii_digit).count();
         let (seq, suffix) = place.split_at_checked(digits)?;
-        const ROW: u64 = 1 << 32;
         let part = match suffix.as_bytes() {
-            [] | [b'm' | b'h'] => ROW,
-            b"d" => ROW + 1,
-            b"i" => ROW + 2,
-            [b's'] => 0,
-            [b's', ..] => suffix.get(1..)?.parse::<u32>().ok()?.into(),
-            [b't', ..] => ROW + u64::from(suffix.get(1..)?.parse::<u32>().ok()?),
+            [] | [b'm' | b'h' | b's'] => 0,
+            b"d" => 1,
+            b"i" => 2,
+            [b's' | b't', ..] => suffix.get(1..)?.parse().ok()?,
             _ => return None,
         };
         Some(Self {
             epoch: epoch.parse().ok()?,
             commit: u64::from_str_radix(commit, 16).ok()?,
-            tx_seq: if seq.is_empty() { 0 } else { seq.parse().ok()? },
+            // Outside a transaction there is none.
+            tx_seq: if let "m" | "h" = place { 0 } else { seq.parse().ok()? },
             part,
+            is_described: !suffix.starts_with('s'),
         })
     }
 }
 
 fn write_load_place(out: &mut Vec<u8>, load: &str, what: &str) {
     out.extend_from_slice(b"load/");
-    out.extend_from_slice(load.as_bytes());
+    write_escaped(out, load.as_bytes());
     out.push(b'/');
     out.extend_from_slice(what.as_bytes());
 }
@@ -125,7 +129,7 @@ const ROW_NAME_LIMIT_BYTES: usize = 200;
 fn write_row_name(out: &mut Vec<u8>, table: &Table, row: &[Cell<'_>], row_id: Option<&str>) {
     if let Some(row_id) = row_id {
         out.extend_from_slice(b"row:");
-        out.extend_from_slice(row_id.as_bytes());
+        write_escaped(out, row_id.as_bytes());
         return;
     }
     out.extend_from_slice(b"key:");
@@ -149,6 +153,8 @@ fn write_row_name(out: &mut Vec<u8>, table: &Table, row: &[Cell<'_>], row_id: Op
 
 fn write_cell_name(out: &mut Vec<u8>, cell: &Cell<'_>) {
     match cell {
+        // No value is written as a lone percent sign, so a null is never taken for a text.
+        Cell::Null => out.push(b'%'),
         Cell::Int(value) => out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
         Cell::Uint(value) => out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
         Cell::Text(text) | Cell::Decimal(text) | Cell::Json(text) | Cell::Other { text, .. } => {
@@ -160,12 +166,17 @@ fn write_cell_name(out: &mut Vec<u8>, cell: &Cell<'_>) {
     }
 }
 
-/// A header must stay one line of ASCII, and a comma between cells must mean just that.
+/// A header must stay one line of ASCII, a comma between cells must mean just that, and a slash between an ID's parts.
 fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     for byte in bytes {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b':' | b'-' => out.push(*byte),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b':' | b'-' | b'(' | b')' => {
+                out.push(*byte)
+            }
             other => _ = write!(out, "%{other:02X}"),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,28 +149,34 @@ pub(crate) fn column(name: &str, type_name: &str, type_oid: u32) -> Column {
 /// Types by name and OID, each with its values. Between them they use every arm of `Cell`.
 fn any_type() -> impl Strategy<Value = (&'static str, u32, BoxedStrategy<Cell<'static>>)> {
     let types = vec![
-        ("bool", 16, 1000, any::<bool>().prop_map(Cell::Bool).boxed()),
-        ("int2", 21, 1005, any::<i16>().prop_map(|value| Cell::Int(value.into())).boxed()),
-        ("int4", 23, 1007, any::<i32>().prop_map(|value| Cell::Int(value.into())).boxed()),
-        ("int8", 20, 1016, any::<i64>().prop_map(Cell::Int).boxed()),
-        ("uint8", 0, 0, any::<u64>().prop_map(Cell::Uint).boxed()),
-        ("float8", 701, 1022, any_double().prop_map(Cell::Double).boxed()),
-        ("numeric", 1700, 1231, any_decimal().prop_map(|text| Cell::Decimal(text.into())).boxed()),
-        ("text", 25, 1009, any_text().prop_map(|text| Cell::Text(text.into())).boxed()),
-        ("bytea", 17, 1001, any_bytes().prop_map(Cell::Bytes).boxed()),
-        ("timestamp", 1114, 1115, any::<i64>().prop_map(Cell::TimestampUs).boxed()),
-        ("timestamptz", 1184, 1185, any::<i64>().prop_map(Cell::TimestampUs).boxed()),
-        ("date", 1082, 1182, any::<i32>().prop_map(Cell::DateDays).boxed()),
-        ("time", 1083, 1183, (0..=86_400_000_000_i64).prop_map(Cell::TimeUs).boxed()),
-        ("uuid", 2950, 2951, any::<[u8; 16]>().prop_map(Cell::Uuid).boxed()),
-        ("jsonb", 3802, 3807, any_text().prop_map(|text| Cell::Json(text.into())).boxed()),
-        ("interval", 1186, 1187, any_text().prop_map(other).boxed()),
+        ("bool", "_bool", 16, 1000, any::<bool>().prop_map(Cell::Bool).boxed()),
+        ("int2", "_int2", 21, 1005, any::<i16>().prop_map(|value| Cell::Int(value.into())).boxed()),
+        ("int4", "_int4", 23, 1007, any::<i32>().prop_map(|value| Cell::Int(value.into())).boxed()),
+        ("int8", "_int8", 20, 1016, any::<i64>().prop_map(Cell::Int).boxed()),
+        ("uint8", "_uint8", 0, 0, any::<u64>().prop_map(Cell::Uint).boxed()),
+        ("float8", "_float8", 701, 1022, any_double().prop_map(Cell::Double).boxed()),
+        (
+            "numeric",
+            "_numeric",
+            1700,
+            1231,
+            any_decimal().prop_map(|text| Cell::Decimal(text.into())).boxed(),
+        ),
+        ("text", "_text", 25, 1009, any_text().prop_map(|text| Cell::Text(text.into())).boxed()),
+        ("bytea", "_bytea", 17, 1001, any_bytes().prop_map(Cell::Bytes).boxed()),
+        ("timestamp", "_timestamp", 1114, 1115, any::<i64>().prop_map(Cell::TimestampUs).boxed()),
+        ("timestamptz", "_timestamptz", 1184, 1185, any::<i64>().prop_map(Cell::TimestampUs).boxed()),
+        ("date", "_date", 1082, 1182, any::<i32>().prop_map(Cell::DateDays).boxed()),
+        ("time", "_time", 1083, 1183, (0..=86_400_000_000_i64).prop_map(Cell::TimeUs).boxed()),
+        ("uuid", "_uuid", 2950, 2951, any::<[u8; 16]>().prop_map(Cell::Uuid).boxed()),
+        ("jsonb", "_jsonb", 3802, 3807, any_text().prop_map(|text| Cell::Json(text.into())).boxed()),
+        ("interval", "_interval", 1186, 1187, any_text().prop_map(other).boxed()),
     ];
     (proptest::sample::select((0..types.len()).collect::<Vec<_>>()), 0..4_usize).prop_map(
         move |(choice, form)| {
-            let (name, oid, array_oid, scalar) = types[choice].clone();
+            let (name, array_name, oid, array_oid, scalar) = types[choice].clone();
             match form {
-                0 => ("array", array_oid, any_array(scalar)),
+                0 => (array_name, array_oid, any_array(scalar)),
                 _ => (name, oid, scalar),
             }
         },

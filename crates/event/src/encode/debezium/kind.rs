@@ -37,42 +37,42 @@ pub(super) enum Scalar {
 }
 
 impl Kind {
+    /// Built-in types are called by their bare names, their arrays with an underscore before it, and domains by their
+    /// base type; any other type has its namespace in its name.
     pub(super) fn of(column: &Column, options: &DebeziumOptions) -> Self {
-        match element_oid(column.type_oid) {
+        match column.type_name.strip_prefix('_') {
             Some(element) => Self::Array(Scalar::of(element, column.type_modifier, options)),
-            None if column.type_name.starts_with('_') => Self::Array(Scalar::String),
-            None => Self::Scalar(Scalar::of(column.type_oid, column.type_modifier, options)),
+            None => Self::Scalar(Scalar::of(&column.type_name, column.type_modifier, options)),
         }
     }
 }
 
 impl Scalar {
-    fn of(type_oid: u32, type_modifier: i32, options: &DebeziumOptions) -> Self {
+    fn of(type_name: &str, type_modifier: i32, options: &DebeziumOptions) -> Self {
         let adaptive = options.time == DebeziumTimes::Adaptive;
         let in_ms = (0..=3).contains(&type_modifier);
-        match type_oid {
-            16 => Self::Boolean,
-            21 => Self::Int16,
-            23 => Self::Int32,
-            // int8, oid
-            20 | 26 => Self::Int64,
-            700 => Self::Float,
-            701 => Self::Double,
-            17 => Self::Bytes,
-            2950 => Self::Uuid,
-            114 | 3802 => Self::Json,
-            142 => Self::Xml,
-            1700 => match options.decimal {
+        match type_name {
+            "bool" => Self::Boolean,
+            "int2" => Self::Int16,
+            "int4" => Self::Int32,
+            "int8" | "oid" => Self::Int64,
+            "float4" => Self::Float,
+            "float8" => Self::Double,
+            "bytea" => Self::Bytes,
+            "uuid" => Self::Uuid,
+            "json" | "jsonb" => Self::Json,
+            "xml" => Self::Xml,
+            "numeric" => match options.decimal {
                 DebeziumDecimals::String => Self::String,
                 DebeziumDecimals::Double => Self::Double,
                 DebeziumDecimals::Precise => Self::decimal(type_modifier),
             },
-            1082 if adaptive => Self::DateDays,
-            1083 if adaptive && in_ms => Self::TimeMs,
-            1083 if adaptive => Self::TimeUs,
-            1114 if adaptive && in_ms => Self::TimestampMs,
-            1114 if adaptive => Self::TimestampUs,
-            1184 => Self::ZonedTimestamp,
+            "date" if adaptive => Self::DateDays,
+            "time" if adaptive && in_ms => Self::TimeMs,
+            "time" if adaptive => Self::TimeUs,
+            "timestamp" if adaptive && in_ms => Self::TimestampMs,
+            "timestamp" if adaptive => Self::TimestampUs,
+            "timestamptz" => Self::ZonedTimestamp,
             _ => Self::String,
         }
     }
@@ -86,30 +86,6 @@ impl Scalar {
         let signed = ((packed & 0x7FF) ^ 0x400) - 0x400;
         Self::Decimal { scale: Some(signed.max(0) as u16), precision: (packed >> 16) as u16 }
     }
-}
-
-/// The element type of a built-in array type.
-fn element_oid(type_oid: u32) -> Option<u32> {
-    Some(match type_oid {
-        1000 => 16,
-        1001 => 17,
-        1005 => 21,
-        1007 => 23,
-        1016 => 20,
-        1028 => 26,
-        1021 => 700,
-        1022 => 701,
-        1231 => 1700,
-        2951 => 2950,
-        199 => 114,
-        3807 => 3802,
-        143 => 142,
-        1182 => 1082,
-        1183 => 1083,
-        1115 => 1114,
-        1185 => 1184,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 use std::io::Write as _;
 
-use super::DebeziumOptions;
 use super::decimal::Unscaled;
 use super::kind::{Kind, Scalar};
+use super::{DebeziumOptions, write_number};
 use crate::Cell;
 use crate::encode::json::temporal::{write_date, write_time, write_timestamp};
 use crate::encode::json::text::{write_base64, write_bytes, write_text, write_uuid};
@@ -29,6 +29,7 @@ fn write_scalar(cell: &Cell<'_>, scalar: Scalar, out: &mut Vec<u8>) {
     match (scalar, cell) {
         (Scalar::Boolean, Cell::Bool(value)) => write_bool(*value, out),
         (Scalar::Int16 | Scalar::Int32 | Scalar::Int64, Cell::Int(value)) => write_integer(*value, out),
+        (Scalar::Int64, Cell::Uint(value)) => write_number(*value, out),
         (Scalar::Float | Scalar::Double, Cell::Double(value)) => write_double(*value, out),
         (Scalar::Double, Cell::Decimal(text)) => match text.parse() {
             Ok(value) => write_double(value, out),
@@ -69,7 +70,7 @@ fn write_as_text(cell: &Cell<'_>, out: &mut Vec<u8>) {
         Cell::Null | Cell::Unchanged | Cell::Omitted => out.extend_from_slice(b"null"),
         Cell::Bool(value) => quoted(out, |out| write_bool(*value, out)),
         Cell::Int(value) => quoted(out, |out| write_integer(*value, out)),
-        Cell::Uint(value) => quoted(out, |out| _ = write!(out, "{value}")),
+        Cell::Uint(value) => quoted(out, |out| write_number(*value, out)),
         Cell::Double(value) if value.is_finite() => quoted(out, |out| write_double(*value, out)),
         Cell::Double(value) => write_double(*value, out),
         Cell::Decimal(text) | Cell::Text(text) | Cell::Json(text) | Cell::Other { text, .. } => {

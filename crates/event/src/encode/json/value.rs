@@ -81,23 +81,14 @@ fn write_integer(digits: &str, column: &Column, options: &JsonOptions, out: &mut
 }
 
 /// Whether the column's integers fit 32 bits. One whose type is not known for it does not: a column's values are
-/// either all numbers or all strings.
+/// either all numbers or all strings. A domain is called by its base type, so names tell what OIDs don't.
 fn is_narrow(column: &Column) -> bool {
-    match column.type_oid {
-        // int2, int4, oid, xid, cid and their arrays; int2vector and oidvector
-        21 | 23 | 26 | 28 | 29 | 1005 | 1007 | 1028 | 1011 | 1012 | 22 | 30 | 1006 | 1013 => true,
-        0 => matches!(column.type_name.as_str(), "int2" | "int4" | "_int2" | "_int4"),
-        _ => false,
-    }
+    matches!(column.type_name.as_str(), "int2" | "int4" | "oid" | "_int2" | "_int4" | "_oid")
 }
 
 /// Whether the column's timestamps are instants rather than clock readings.
 fn is_zoned(column: &Column) -> bool {
-    match column.type_oid {
-        1184 | 1185 => true,
-        0 => matches!(column.type_name.as_str(), "timestamptz" | "_timestamptz"),
-        _ => false,
-    }
+    matches!(column.type_name.as_str(), "timestamptz" | "_timestamptz")
 }
 
 /// Whether a decimal's text is a JSON number as it stands: not `NaN`, not `Infinity`.
