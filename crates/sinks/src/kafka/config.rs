@@ -86,7 +86,9 @@ pub(super) fn producer_config(client: &ClientConfig, memory_bytes: usize) -> Cli
         .set("batch.num.messages", "10000")
         .set("batch.size", BATCH_BYTES.to_string())
         .set("message.max.bytes", MESSAGE_LIMIT_BYTES.to_string())
-        .set("compression.type", "lz4");
+        .set("compression.type", "lz4")
+        // librdkafka's own 10 s are long beside a broker's restart.
+        .set("reconnect.backoff.max.ms", "2000");
     for (name, value) in client.config_map() {
         config.set(name, value);
     }

@@ -37,7 +37,11 @@ impl Maker {
     }
 
     pub fn with_epoch(format: Format, table: Table, epoch: u64) -> Self {
-        Self { pool: BatchPool::new(Encoder::new(SOURCE, epoch, format), BatchLimits::default()), table }
+        Self::for_source(SOURCE, format, table, epoch)
+    }
+
+    pub fn for_source(source: &str, format: Format, table: Table, epoch: u64) -> Self {
+        Self { pool: BatchPool::new(Encoder::new(source, epoch, format), BatchLimits::default()), table }
     }
 
     pub fn batch(&self) -> Batch {
@@ -134,8 +138,13 @@ pub fn table(schema: &str, name: &str, keyed: bool) -> Table {
 }
 
 /// The ID of transaction `number`'s insert.
-pub fn id(number: u64) -> String {
-    format!("{SOURCE}/{EPOCH}/{:016X}/1", number * 16)
+pub fn id(source: &str, number: u64) -> String {
+    format!("{source}/{EPOCH}/{:016X}/1", number * 16)
+}
+
+/// The transaction that an ID names.
+pub fn number(id: &str) -> u64 {
+    u64::from_str_radix(id.split('/').nth(2).unwrap(), 16).unwrap() / 16
 }
 
 /// What stands in a batch.
