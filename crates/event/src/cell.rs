@@ -94,31 +94,3 @@ impl PartialEq for Bytes<'_> {
 fn hex_digit(digit: u8) -> u8 {
     (digit & 0x0F) + 9 * (digit >> 6)
 }
-
-impl Cell<'_> {
-    /// The same value, owning its bytes.
-    pub fn into_owned(self) -> Cell<'static> {
-        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        match self {
-            Self::Null => Cell::Null,
-            Self::Unchanged => Cell::Unchanged,
-            Self::Omitted => Cell::Omitted,
-            Self::Bool(value) => Cell::Bool(value),
-            Self::Int(value) => Cell::Int(value),
-            Self::Uint(value) => Cell::Uint(value),
-            Self::Double(value) => Cell::Double(value),
-            Self::Decimal(text) => Cell::Decimal(own(text)),
-            Self::Text(text) => Cell::Text(own(text)),
-            Self::Bytes(Bytes::Raw(bytes)) => Cell::Bytes(Bytes::Raw(Cow::Owned(bytes.into_owned()))),
-            Self::Bytes(Bytes::Hex(digits)) => Cell::Bytes(Bytes::Hex(Cow::Owned(digits.into_owned()))),
-            Self::TimestampUs(value) => Cell::TimestampUs(value),
-            Self::DateDays(value) => Cell::DateDays(value),
-            Self::TimeUs(value) => Cell::TimeUs(value),
-            Self::Uuid(value) => Cell::Uuid(value),
-            Self::Array(cells) => Cell::Array(cells.into_iter().map(Cell::into_owned).collect()),
-            Self::Json(text) => Cell::Json(own(text)),
-            // A type name is borrowed from the schema, which outlives no row: the text is what matters here.
-            Self::Other { text, .. } => Cell::Text(own(text)),
-        }
-    }
-}

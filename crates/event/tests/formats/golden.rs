@@ -29,11 +29,19 @@ fn each_event_is_written_as_its_golden_file_says() {
     assert!(differing.is_empty(), "{}\nUPDATE_GOLDEN=1 accepts all of it", differing.join("\n"));
 }
 
+/// The payload of the event's first message, as text.
+pub(crate) fn payload(format_name: &str, event_name: &str) -> Option<String> {
+    let (_, format) = formats().into_iter().find(|(name, _)| *name == format_name)?;
+    let (_, spec) = events().into_iter().find(|(name, _)| *name == event_name)?;
+    let described = describe(&spec.messages(format), format_name);
+    described.lines().find_map(|line| line.strip_prefix("payload: ")).map(str::to_owned)
+}
+
 pub(crate) fn updating() -> bool {
     std::env::var_os("UPDATE_GOLDEN").is_some()
 }
 
-pub(crate) fn golden_path(format: &str, event: &str) -> PathBuf {
+fn golden_path(format: &str, event: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{format}/{event}.txt"))
 }
 
@@ -151,7 +159,7 @@ fn order(id: i64, document: Cell<'static>) -> Row {
     vec![Cell::Int(id), Cell::Decimal("12.50".into()), Cell::Null, Cell::Array(tags), document]
 }
 
-fn order_event(seq: u64, body: BodySpec) -> Spec {
+pub(crate) fn order_event(seq: u64, body: BodySpec) -> Spec {
     let columns = vec![
         column("id", "int4", 23),
         // numeric(10, 2)

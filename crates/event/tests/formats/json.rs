@@ -239,7 +239,7 @@ pub(crate) fn read_back(like: &Cell<'_>, column: &Column, value: &Value) -> Cell
             // Read through a double here: the digits themselves have a test of their own.
             Some(rounded) => {
                 assert_eq!(rounded, decimal.parse::<f64>().unwrap());
-                like.clone().into_owned()
+                Cell::Decimal(decimal.to_string().into())
             }
             None => Cell::Decimal(text().into()),
         },

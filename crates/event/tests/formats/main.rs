@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod debezium;
+mod documentation;
 mod golden;
 mod json;
 mod protobuf;
