@@ -61,6 +61,11 @@ impl Acks {
         self.count()
     }
 
+    /// The first message that is not acknowledged.
+    pub(crate) fn low(&self) -> u64 {
+        self.watermark.low()
+    }
+
     fn count(&mut self) -> u64 {
         while self.ends.front().is_some_and(|end| *end <= self.watermark.low()) {
             self.ends.pop_front();

@@ -152,6 +152,58 @@ pub enum Error {
         /// The producer's `batch.size`.
         batch_bytes: usize,
     },
+    /// CDC-SINK-030
+    #[error("stream {stream} cannot be used: {reason}")]
+    Stream {
+        /// Its name.
+        stream: String,
+        /// What does not fit, and what would.
+        reason: String,
+    },
+    /// CDC-SINK-031
+    #[error(
+        "stream {stream} holds events of {found}, written by another pipeline; give each its own name and stream"
+    )]
+    SharedStream {
+        /// Its name.
+        stream: String,
+        /// The other pipeline's source.
+        found: String,
+    },
+    /// CDC-SINK-032
+    #[error(
+        "stream {stream} holds events of epoch {found}, newer than {epoch}, which this pipeline is in: its saved state \
+         is older than what it has delivered; restore the newest state, or remove it and load anew"
+    )]
+    NewerEpoch {
+        /// Its name.
+        stream: String,
+        /// The last stored event's.
+        found: u64,
+        /// The pipeline's own.
+        epoch: u64,
+    },
+    /// CDC-SINK-033
+    #[error(
+        "stream {stream} refused an event because its last one is not the one before it ({reason}): either another \
+         writer came between, or an event was lost on the way; what it holds is read back"
+    )]
+    OutOfTurn {
+        /// Its name.
+        stream: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// CDC-SINK-034
+    #[error("stream {stream} is full ({reason}) and refuses events rather than lose older ones; {remedy}")]
+    StreamFull {
+        /// Its name.
+        stream: String,
+        /// What the server said.
+        reason: String,
+        /// What makes room.
+        remedy: &'static str,
+    },
 }
 
 /// A known or unknown limit in bytes.
@@ -174,7 +226,9 @@ impl Failure for Error {
             | Self::Unreachable { .. }
             | Self::Undelivered { .. }
             | Self::DiskFull { .. }
-            | Self::FileGone { .. } => true,
+            | Self::FileGone { .. }
+            | Self::OutOfTurn { .. }
+            | Self::StreamFull { .. } => true,
             // A disk may come back; a path that is wrong stays wrong.
             Self::File { source, .. } => !matches!(
                 source.kind(),
@@ -194,7 +248,10 @@ impl Failure for Error {
             | Self::StdoutClosed
             | Self::TopicMissing { .. }
             | Self::TopicNotCreated { .. }
-            | Self::TopicLimit { .. } => false,
+            | Self::TopicLimit { .. }
+            | Self::Stream { .. }
+            | Self::SharedStream { .. }
+            | Self::NewerEpoch { .. } => false,
         }
     }
 
@@ -216,6 +273,11 @@ impl Failure for Error {
             Self::TopicMissing { .. } => "CDC-SINK-020",
             Self::TopicNotCreated { .. } => "CDC-SINK-021",
             Self::TopicLimit { .. } => "CDC-SINK-022",
+            Self::Stream { .. } => "CDC-SINK-030",
+            Self::SharedStream { .. } => "CDC-SINK-031",
+            Self::NewerEpoch { .. } => "CDC-SINK-032",
+            Self::OutOfTurn { .. } => "CDC-SINK-033",
+            Self::StreamFull { .. } => "CDC-SINK-034",
         }
     }
 }

@@ -1,0 +1,228 @@
+//! Events to NATS JetStream, effectively once.
+//!
+//! Messages are published without waiting for each other, with an inbox of the sink's own for the acknowledgements.
+//! So that one refused in the middle cannot be overtaken by those after it, each says which one it expects to be the
+//! last before it (`Nats-Expected-Last-Msg-Id`), and one refusal fails the sink retryably. A sink that is opened
+//! reads back what the stream holds last; what the log redelivers up to there is skipped, and the next message
+//! expects to follow it. This also keeps a second writer of the same stream out.
+//!
+//! An acknowledgement means that the server has the event, which by default it has on disk only within two minutes
+//! (`sync_interval`): a power failure of a single server can take events that were acknowledged and checkpointed.
+//! `sync_interval: always` or three replicas prevent that.
+
+mod publishing;
+mod resume;
+mod stream;
+mod subjects;
+mod window;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, Subject, jetstream};
+use event::{Batch, Route, Sink};
+use serde::Deserialize;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use self::publishing::{Expected, Publication, Publishing};
+use self::resume::Resume;
+use self::subjects::Subjects;
+use self::window::Window;
+use crate::acks::Acks;
+use crate::progress::{Progress, progress};
+use crate::{Error, Pipeline};
+
+const MESSAGE_ID: &str = "Nats-Msg-Id";
+const EXPECTED_LAST_ID: &str = "Nats-Expected-Last-Msg-Id";
+const EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
+
+/// `[sink.nats]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub struct NatsOptions {
+    /// Servers of one cluster: `["nats://127.0.0.1:4222"]`.
+    pub servers: Vec<String>,
+    /// A `.creds` file, if the servers ask for one.
+    #[serde(default)]
+    pub credentials_file: Option<PathBuf>,
+    /// A table's subject, made of `{source}`, `{schema}`, `{table}` and what stands between them.
+    #[serde(default = "default_subject")]
+    pub subject: String,
+    /// The stream's name; `CDC_` and the pipeline's name without it. It is created if it is not there, and never
+    /// changed if it is.
+    #[serde(default)]
+    pub stream: Option<String>,
+    /// How large a new stream may grow; without it, as large as its server allows. A full one refuses events, and the
+    /// pipeline waits.
+    #[serde(default)]
+    pub max_bytes: Option<u64>,
+    /// For how long a new stream remembers IDs by itself.
+    #[serde(default = "default_duplicate_window_s")]
+    pub duplicate_window_s: u64,
+    /// How many servers of a cluster hold a new stream.
+    #[serde(default = "default_replicas")]
+    pub replicas: u8,
+}
+
+fn default_subject() -> String {
+    "cdc.{source}.{schema}.{table}".to_owned()
+}
+
+fn default_duplicate_window_s() -> u64 {
+    120
+}
+
+fn default_replicas() -> u8 {
+    1
+}
+
+impl NatsOptions {
+    /// The servers without any passwords, for messages.
+    fn addresses(&self) -> String {
+        let bare =
+            |server: &String| server.rsplit_once('@').map_or(server.as_str(), |(_, host)| host).to_owned();
+        format!("NATS at {}", self.servers.iter().map(bare).collect::<Vec<_>>().join(","))
+    }
+}
+
+/// Events to NATS JetStream.
+pub struct Nats {
+    subjects: Subjects,
+    /// Of the routes that were met.
+    known: HashMap<Arc<Route>, Subject>,
+    batches: mpsc::Sender<Publication>,
+    progress: Progress,
+    publishing: JoinHandle<()>,
+}
+
+/// More than a server far away needs to be busy; also below what a subscription holds, so that no reply is dropped.
+const WINDOW_MESSAGES: usize = 4096;
+
+impl Nats {
+    /// Connects, makes sure of stream and bucket, and reads where the stream ends.
+    pub async fn open(options: &NatsOptions, pipeline: &Pipeline) -> Result<Self, Error> {
+        let subjects = Subjects::new(&options.subject, &pipeline.source)?;
+        let name = options.stream.clone().unwrap_or_else(|| format!("CDC_{}", pipeline.source));
+        check(options, &name)?;
+        let (lost, disconnects) = watch::channel(0);
+        let client = connect(options, &pipeline.source, lost).await?;
+        let context = jetstream::new(client.clone());
+        let stream = stream::stream(&context, &name, &subjects, options).await?;
+        stream::bucket(&context, &subjects, options).await?;
+        let inbox = client.new_inbox();
+        let replies = client
+            .subscribe(format!("{inbox}.*"))
+            .await
+            .map_err(|error| stream::unanswered(options, error))?;
+        let resume = Resume::read(&stream, &pipeline.source, options).await?;
+        tracing::info!(
+            stream = name,
+            last_sequence = resume.sequence,
+            last_event = resume.last.as_ref().map(|last| last.id.as_str()),
+            "stream is ready"
+        );
+        let (batches, receiver) = mpsc::channel(1);
+        let (reporter, progress) = progress();
+        let publishing = Publishing {
+            client,
+            stream: name,
+            inbox,
+            replies,
+            batches: receiver,
+            disconnects,
+            window: Window::new(WINDOW_MESSAGES, pipeline.memory_bytes),
+            acks: Acks::default(),
+            expected: Expected::Sequence(resume.sequence),
+            last_in_log: resume.last.as_ref().map(|last| last.id.clone()),
+            resume,
+            reporter,
+        };
+        let publishing = tokio::spawn(publishing.run());
+        Ok(Self { subjects, known: HashMap::new(), batches, progress, publishing })
+    }
+
+    fn subject(&mut self, route: &Arc<Route>) -> Subject {
+        if let Some(known) = self.known.get(route) {
+            return known.clone();
+        }
+        let subject = Subject::from(self.subjects.subject(route));
+        self.known.insert(Arc::clone(route), subject.clone());
+        subject
+    }
+}
+
+fn check(options: &NatsOptions, stream: &str) -> Result<(), Error> {
+    if options.servers.is_empty() {
+        let reason = "names no server; it needs one at least, like [\"nats://127.0.0.1:4222\"]".to_owned();
+        return Err(Error::Option { option: "sink.nats.servers", reason });
+    }
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    if stream.is_empty() || !stream.chars().all(is_legal) {
+        let reason = format!("`{stream}` holds something else than letters, digits, `_` and `-`");
+        return Err(Error::Option { option: "sink.nats.stream", reason });
+    }
+    if options.replicas == 0 {
+        let reason = "must be 1 at least".to_owned();
+        return Err(Error::Option { option: "sink.nats.replicas", reason });
+    }
+    Ok(())
+}
+
+async fn connect(options: &NatsOptions, source: &str, lost: watch::Sender<u64>) -> Result<Client, Error> {
+    let mut connecting = ConnectOptions::new()
+        .name(format!("cdc {source}"))
+        .connection_timeout(Duration::from_secs(5))
+        // Publishing must never wait for a connection that is down: nobody would look at the replies then.
+        .client_capacity(2 * WINDOW_MESSAGES)
+        .subscription_capacity(2 * WINDOW_MESSAGES)
+        .event_callback(move |event| {
+            match event {
+                Event::Disconnected | Event::Closed | Event::SlowConsumer(_) => {
+                    lost.send_modify(|count| *count += 1)
+                }
+                _ => {}
+            }
+            tracing::debug!(%event, "NATS");
+            std::future::ready(())
+        });
+    if let Some(path) = &options.credentials_file {
+        connecting = connecting.credentials_file(path).await.map_err(|source| Error::File {
+            doing: "read the credentials in",
+            path: path.clone(),
+            source,
+        })?;
+    }
+    connecting.connect(&options.servers[..]).await.map_err(|error| {
+        let (sink, reason) = (options.addresses(), error.to_string());
+        match error.kind() {
+            ConnectErrorKind::ServerParse => Error::Option { option: "sink.nats.servers", reason },
+            ConnectErrorKind::Authentication
+            | ConnectErrorKind::AuthorizationViolation
+            | ConnectErrorKind::Tls => Error::Unauthorized { sink, reason },
+            _ => Error::Unreachable { doing: "connecting", sink, reason },
+        }
+    })
+}
+
+impl Sink for Nats {
+    type Error = Error;
+
+    async fn write(&mut self, batch: Batch) -> Result<(), Error> {
+        let subjects = batch.routes().iter().map(|route| self.subject(route)).collect();
+        self.batches.send(Publication { batch, subjects }).await.map_err(|_| self.progress.failure())
+    }
+
+    async fn durable(&mut self) -> Result<u64, Error> {
+        self.progress.durable().await
+    }
+}
+
+/// Messages under way may still be stored: a successor finds them in the stream, or is told that it has them.
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.publishing.abort();
+    }
+}

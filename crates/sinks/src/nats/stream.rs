@@ -1,0 +1,175 @@
+use std::time::Duration;
+
+use async_nats::jetstream::context::{
+    CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
+};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::{Context, ErrorCode, kv};
+
+use super::NatsOptions;
+use super::subjects::{Subjects, covers};
+use crate::Error;
+
+/// The pipeline's stream: made if it is not there, checked if it is.
+pub(super) async fn stream(
+    context: &Context,
+    name: &str,
+    subjects: &Subjects,
+    options: &NatsOptions,
+) -> Result<Stream, Error> {
+    let wanted = subjects.all();
+    match context.get_stream(name).await {
+        Ok(stream) => {
+            check(&stream.cached_info().config, &wanted)?;
+            Ok(stream)
+        }
+        Err(error) if is_absent(&error) => {
+            let stream = context
+                .create_stream(config(name, &wanted, options))
+                .await
+                .map_err(|error| creation_error(name, error))?;
+            tracing::info!(stream = name, subjects = wanted, "stream created");
+            Ok(stream)
+        }
+        Err(error) => Err(unanswered(options, error)),
+    }
+}
+
+/// The bucket of all schemas, made if it is not there.
+pub(super) async fn bucket(
+    context: &Context,
+    subjects: &Subjects,
+    options: &NatsOptions,
+) -> Result<(), Error> {
+    let name = subjects.bucket();
+    match context.get_stream(format!("KV_{name}")).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_absent(&error) => {
+            let config = kv::Config {
+                bucket: name.to_owned(),
+                description: "Table schemas by fingerprint".to_owned(),
+                history: 1,
+                storage: StorageType::File,
+                num_replicas: options.replicas.into(),
+                ..kv::Config::default()
+            };
+            let created = context.create_key_value(config).await;
+            created
+                .map(drop)
+                .map_err(|error| Error::Stream { stream: name.to_owned(), reason: error.to_string() })
+        }
+        Err(error) => Err(unanswered(options, error)),
+    }
+}
+
+fn is_absent(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+fn config(name: &str, subjects: &str, options: &NatsOptions) -> Config {
+    Config {
+        name: name.to_owned(),
+        description: Some("Row changes captured by cdc".to_owned()),
+        subjects: vec![subjects.to_owned()],
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        // A full stream must hold the pipeline up, not lose what nobody has read yet.
+        discard: DiscardPolicy::New,
+        max_bytes: options.max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+        duplicate_window: Duration::from_secs(options.duplicate_window_s),
+        num_replicas: options.replicas.into(),
+        ..Config::default()
+    }
+}
+
+/// Refuses a stream that cannot keep the promise, and warns of one that was told to forget.
+fn check(config: &Config, wanted: &str) -> Result<(), Error> {
+    let reason = if !config.subjects.iter().any(|pattern| covers(pattern, wanted)) {
+        format!(
+            "it does not listen to all of {wanted}; add that to its subjects, or name another in sink.nats.stream"
+        )
+    } else if config.no_ack {
+        "its no_ack is set, so that nobody learns what it has stored; unset it".to_owned()
+    } else if config.sealed {
+        "it is sealed; name another in sink.nats.stream".to_owned()
+    } else if config.mirror.is_some() {
+        "it is a mirror, which takes no events; name another in sink.nats.stream".to_owned()
+    } else {
+        for (holds, warning) in forgetting(config) {
+            if holds {
+                tracing::warn!(stream = config.name, "this stream can lose events: {warning}");
+            }
+        }
+        return Ok(());
+    };
+    Err(Error::Stream { stream: config.name.clone(), reason })
+}
+
+fn forgetting(config: &Config) -> [(bool, &'static str); 6] {
+    let limited = config.max_bytes > 0 || config.max_messages > 0;
+    [
+        (limited && config.discard == DiscardPolicy::Old, "discard is old, so the oldest go when it is full"),
+        (config.max_messages_per_subject > 0, "max_msgs_per_subject keeps only the latest of each table"),
+        (!config.max_age.is_zero(), "max_age removes events, read or not"),
+        (config.storage == StorageType::Memory, "its storage is memory, which a restart empties"),
+        (
+            config.retention == RetentionPolicy::Interest,
+            "retention is interest, so events without a consumer go at once",
+        ),
+        (
+            config.retention == RetentionPolicy::WorkQueue,
+            "retention is workqueue, so each event has one reader only",
+        ),
+    ]
+}
+
+fn creation_error(name: &str, error: CreateStreamError) -> Error {
+    let stream = name.to_owned();
+    match error.kind() {
+        CreateStreamErrorKind::TimedOut | CreateStreamErrorKind::Response => {
+            Error::Undelivered { destination: format!("NATS stream {stream}"), reason: error.to_string() }
+        }
+        _ => Error::Stream { stream, reason: format!("it could not be created: {error}") },
+    }
+}
+
+pub(super) fn unanswered(options: &NatsOptions, error: impl std::fmt::Display) -> Error {
+    let reason =
+        format!("JetStream did not answer ({error}); is it enabled on the server and for this account?");
+    Error::Unreachable { doing: "looking the stream up", sink: options.addresses(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_cannot_hold_the_events_is_refused() {
+        let good = Config { name: "S".to_owned(), subjects: vec!["cdc.>".to_owned()], ..Config::default() };
+        assert!(check(&good, "cdc.shop.>").is_ok());
+        for (bad, part) in [
+            (Config { subjects: vec!["other.>".to_owned()], ..good.clone() }, "cdc.shop.>"),
+            (Config { no_ack: true, ..good.clone() }, "no_ack"),
+            (Config { sealed: true, ..good.clone() }, "sealed"),
+            (Config { mirror: Some(Default::default()), ..good.clone() }, "mirror"),
+        ] {
+            let text = check(&bad, "cdc.shop.>").unwrap_err().to_string();
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_forgets_is_noticed() {
+        let kept = Config { max_bytes: 1, discard: DiscardPolicy::New, ..Config::default() };
+        assert!(forgetting(&kept).iter().all(|(holds, _)| !holds));
+        for lossy in [
+            Config { max_bytes: 1, ..Config::default() },
+            Config { max_messages_per_subject: 1, ..Config::default() },
+            Config { max_age: Duration::from_secs(1), ..Config::default() },
+            Config { storage: StorageType::Memory, ..Config::default() },
+            Config { retention: RetentionPolicy::Interest, ..Config::default() },
+        ] {
+            assert_eq!(forgetting(&lossy).iter().filter(|(holds, _)| *holds).count(), 1);
+        }
+    }
+}
