@@ -10,7 +10,7 @@ use temporal::write_timestamp;
 use text::{write_bytes, write_text};
 use value::{quoted, write_value};
 
-use crate::{Before, Body, Bytes, Cell, Column, Event, EventPosition, KeyBound, LoadRef, Op, Table, id};
+use crate::{Before, Body, Bytes, Cell, Column, Event, EventPosition, KeyBound, LoadRef, Lsn, Op, Table, id};
 
 /// How the `json` format writes what JSON has no exact form for.
 #[derive(Clone, Debug, Default)]
@@ -128,9 +128,29 @@ fn op_name(op: Op) -> &'static str {
 fn write_position(position: &EventPosition, out: &mut Vec<u8>) {
     match position {
         EventPosition::Postgres { commit, own } => {
-            _ = write!(out, r#"{{"lsn":"{own}","commit_lsn":"{commit}"}}"#);
+            out.extend_from_slice(b"{\"lsn\":\"");
+            write_lsn(*own, out);
+            out.extend_from_slice(b"\",\"commit_lsn\":\"");
+            write_lsn(*commit, out);
+            out.extend_from_slice(b"\"}");
         }
     }
+}
+
+/// As its Display, but this runs twice for every event.
+fn write_lsn(lsn: Lsn, out: &mut Vec<u8>) {
+    let lsn = u64::from(lsn);
+    write_hex(lsn >> 32, out);
+    out.push(b'/');
+    write_hex(lsn & 0xFFFF_FFFF, out);
+}
+
+fn write_hex(number: u64, out: &mut Vec<u8>) {
+    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
+    out.extend((0..digits).rev().map(|digit| {
+        let value = (number >> (4 * digit)) as u8 & 0x0F;
+        value + if value < 10 { b'0' } else { b'A' - 10 }
+    }));
 }
 
 fn write_rows(
@@ -257,6 +277,7 @@ fn write_names<'r>(columns: impl Iterator<Item = &'r Column>, out: &mut Vec<u8>)
 }
 
 /// A member's name, and the comma before it unless it is the object's first.
+#[inline]
 pub(super) fn name(name: &str, out: &mut Vec<u8>) {
     separate(b'{', out);
     write_text(name, out);
