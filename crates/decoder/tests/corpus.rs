@@ -3,6 +3,8 @@
 //! `dev/record-pgoutput` makes the recordings. Beside each lies a readable rendering of what the decoder makes of it;
 //! `CORPUS=record` writes them anew.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod common;
 
 use std::collections::{BTreeMap, HashMap};

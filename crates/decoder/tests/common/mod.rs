@@ -1,8 +1,15 @@
-//! What the integration tests share.
+//! What the tests share.
+
+#![allow(dead_code)] // Not every test needs all of it.
 
 pub(crate) mod render;
 
 use std::path::PathBuf;
+
+use decoder::ColumnType;
+use event::Cell;
+
+use render::server_text;
 
 /// The recorded files.
 pub(crate) fn corpus_folder() -> PathBuf {
@@ -10,7 +17,6 @@ pub(crate) fn corpus_folder() -> PathBuf {
 }
 
 /// The messages of a recording.
-#[allow(dead_code)] // Not every test reads them.
 pub(crate) fn recorded(name: &str) -> Vec<Vec<u8>> {
     let text = std::fs::read_to_string(corpus_folder().join(name)).unwrap();
     text.lines().map(|line| unhex(line.split_once(' ').unwrap().1)).collect()
@@ -20,4 +26,24 @@ pub(crate) fn recorded(name: &str) -> Vec<Vec<u8>> {
 pub(crate) fn unhex(digits: &str) -> Vec<u8> {
     assert_eq!(digits.len() % 2, 0, "{digits}");
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
+/// Whatever a text is, its cell says the same: the text itself is in it, or what the server would write for it is read
+/// as the same cell again.
+pub(crate) fn assert_held(column_type: &ColumnType, text: &[u8]) {
+    match column_type.cell(text) {
+        Cell::Other { text: kept, type_name } => {
+            assert_eq!((kept.as_bytes(), type_name), (text, column_type.name()));
+        }
+        Cell::Text(kept) | Cell::Json(kept) | Cell::Decimal(kept) => assert_eq!(kept.as_bytes(), text),
+        Cell::Bytes(event::Bytes::Raw(kept)) => assert_eq!(&*kept, text),
+        cell => {
+            let written = server_text(&cell, column_type.name());
+            assert_eq!(
+                format!("{:?}", column_type.cell(written.as_bytes())),
+                format!("{cell:?}"),
+                "{written}"
+            );
+        }
+    }
 }
