@@ -12,11 +12,12 @@
 //! | `settle`, `unit`, `load` | reading tables: when a snapshot is usable, what one load reads, the reading |
 //! | `stream` | the log: frames in, events and positions out |
 //! | `decoding`, `relation`, `row`, `fetch` | messages to events: transactions, shapes, a row's change, what the log lacks |
-//! | `refusal` | what a person must decide or mend |
+//! | `refusal`, `check` | what a person must decide or mend; the same asked beforehand |
 //!
 //! In order: [`system::identify`], [`publication::ensure`], [`slot::create`], [`Loader`], [`Stream`].
 
 mod catalog;
+mod check;
 mod clock;
 mod decoding;
 mod error;
@@ -36,6 +37,7 @@ mod unit;
 pub mod wire;
 
 pub use catalog::{Candidate, candidates};
+pub use check::{Finding, Known, check};
 pub use error::{Endpoint, Error, ServerError};
 pub use load::{Begun, Finished, Loader, Read};
 pub use options::Options;

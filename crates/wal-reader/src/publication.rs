@@ -15,31 +15,51 @@ use crate::{Error, Options};
 /// # Errors
 /// A [`Refusal`] with the SQL that a DBA must run where this role may not, or with what would break the application.
 pub async fn ensure(connection: &mut Connection, options: &Options) -> Result<BTreeSet<TableName>, Error> {
-    let publication = &options.publication;
-    let state = state(connection, publication).await?;
     let candidates = catalog::candidates(connection).await?;
-    let published: BTreeSet<TableName> = state.as_ref().map(|state| state.tables.clone()).unwrap_or_default();
+    let plan = plan(connection, options, &candidates).await?;
+    if !plan.missing.is_empty() {
+        refuse_without_identity(&plan.missing)?;
+        add(connection, &options.publication, plan.exists, &plan.missing).await?;
+    }
+    Ok(plan.all)
+}
+
+/// What is to be done to a publication.
+pub(crate) struct Plan<'c> {
+    /// Whether there is one.
+    pub(crate) exists: bool,
+    /// Wanted tables that it holds.
+    pub(crate) published: BTreeSet<TableName>,
+    /// Wanted tables that it lacks.
+    pub(crate) missing: Vec<&'c Candidate>,
+    /// Both.
+    pub(crate) all: BTreeSet<TableName>,
+}
+
+pub(crate) async fn plan<'c>(
+    connection: &mut Connection,
+    options: &Options,
+    candidates: &'c [Candidate],
+) -> Result<Plan<'c>, Error> {
+    let state = state(connection, &options.publication).await?;
+    if let Some(state) = &state {
+        state.check_operations(&options.publication)?;
+    }
     let wanted = |name: &TableName| (options.wanted)(name);
+    let is_published = |name: &TableName| state.as_ref().is_some_and(|state| state.holds(name));
     let missing: Vec<&Candidate> = candidates
         .iter()
-        .filter(|candidate| wanted(&candidate.name) && !published.contains(&candidate.name))
-        .filter(|candidate| !state.as_ref().is_some_and(|state| state.covers_partition(&candidate.name)))
+        .filter(|candidate| wanted(&candidate.name) && !is_published(&candidate.name))
         .collect();
-    if let Some(state) = &state {
-        state.check_operations(publication)?;
-    }
-    let published_wanted = published.iter().filter(|name| wanted(name)).cloned();
+    let published: BTreeSet<TableName> =
+        state.iter().flat_map(|state| &state.tables).filter(|name| wanted(name)).cloned().collect();
     let all: BTreeSet<TableName> =
-        published_wanted.chain(missing.iter().map(|candidate| candidate.name.clone())).collect();
+        published.iter().cloned().chain(missing.iter().map(|candidate| candidate.name.clone())).collect();
     if all.is_empty() {
         let seen = list(candidates.iter().map(|candidate| &candidate.name));
         return Err(Refusal::NoTables { database: options.connection.database().to_owned(), seen }.into());
     }
-    if !missing.is_empty() {
-        refuse_without_identity(&missing)?;
-        add(connection, publication, state.is_some(), &missing).await?;
-    }
-    Ok(all)
+    Ok(Plan { exists: state.is_some(), published, missing, all })
 }
 
 /// A publication as it is.
@@ -54,8 +74,8 @@ pub struct Publication {
 }
 
 impl Publication {
-    fn covers_partition(&self, name: &TableName) -> bool {
-        self.via_root.contains(name)
+    fn holds(&self, name: &TableName) -> bool {
+        self.tables.contains(name) || self.via_root.contains(name)
     }
 
     fn check_operations(&self, publication: &str) -> Result<(), Error> {
@@ -117,7 +137,8 @@ pub async fn state(connection: &mut Connection, publication: &str) -> Result<Opt
     Ok(Some(Publication { tables, via_root, left_out }))
 }
 
-fn refuse_without_identity(tables: &[&Candidate]) -> Result<(), Error> {
+/// Publishing a table without one would make the application's own UPDATE and DELETE fail.
+pub(crate) fn refuse_without_identity(tables: &[&Candidate]) -> Result<(), Error> {
     let without: Vec<&TableName> = tables
         .iter()
         .filter(|candidate| !candidate.has_replica_identity)
@@ -140,23 +161,33 @@ async fn add(
     exists: bool,
     tables: &[&Candidate],
 ) -> Result<(), Error> {
+    tracing::info!(publication, tables = tables.len(), "publishing tables");
+    match connection.execute(&add_sql(publication, exists, tables)).await {
+        Err(error) if error.sqlstate() == Some("42501") => {
+            let server = error.server_error().map(|error| error.message.clone()).unwrap_or_default();
+            Err(refused(publication, exists, tables, &server).into())
+        }
+        done => done,
+    }
+}
+
+fn add_sql(publication: &str, exists: bool, tables: &[&Candidate]) -> String {
     let tables: Vec<String> =
         tables.iter().map(|candidate| format!("ONLY {}", quote_table(&candidate.name))).collect();
-    let name = quote_name(publication);
-    let sql = if exists {
-        format!("ALTER PUBLICATION {name} ADD TABLE {};", tables.join(", "))
+    let (name, tables) = (quote_name(publication), tables.join(", "));
+    if exists {
+        format!("ALTER PUBLICATION {name} ADD TABLE {tables};")
     } else {
-        format!("CREATE PUBLICATION {name} FOR TABLE {};", tables.join(", "))
-    };
-    tracing::info!(publication, tables = tables.len(), "publishing tables");
-    match connection.execute(&sql).await {
-        Err(error) if error.sqlstate() == Some("42501") => Err(Refusal::Publication {
-            publication: publication.to_owned(),
-            problem: if exists { "lacks tables" } else { "does not exist" }.to_owned(),
-            server: error.server_error().map(|error| error.message.clone()).unwrap_or_default(),
-            sql,
-        }
-        .into()),
-        done => done,
+        format!("CREATE PUBLICATION {name} FOR TABLE {tables};")
+    }
+}
+
+/// What to say where this role may not do it.
+pub(crate) fn refused(publication: &str, exists: bool, tables: &[&Candidate], server: &str) -> Refusal {
+    Refusal::Publication {
+        publication: publication.to_owned(),
+        problem: if exists { "lacks tables" } else { "does not exist" }.to_owned(),
+        server: server.to_owned(),
+        sql: add_sql(publication, exists, tables),
     }
 }
