@@ -49,14 +49,14 @@ impl File {
             }
             Some(mb) => mb.saturating_mul(1_000_000),
         };
-        Self::with_rotation(options.path.clone(), rotate_bytes, framing)
+        let last = Segment::open_last(&options.path, framing)?;
+        Self::writing_to(last, options.path.clone(), rotate_bytes, framing)
     }
 
-    fn with_rotation(path: PathBuf, rotate_bytes: u64, framing: Framing) -> Result<Self, Error> {
-        let segment = Segment::open_last(&path, framing)?;
+    fn writing_to(log: impl Log, path: PathBuf, rotate_bytes: u64, framing: Framing) -> Result<Self, Error> {
         let (sender, receiver) = mpsc::channel(1);
         let (reporter, progress) = progress();
-        let writer = Writer { segment, framing, rotate_bytes, bytes: Vec::new() };
+        let writer = Writer { log, framing, rotate_bytes, bytes: Vec::new() };
         let writing = thread::Builder::new()
             .name("file sink".to_owned())
             .spawn(move || writer.run(receiver, reporter))
@@ -88,9 +88,23 @@ impl Drop for File {
     }
 }
 
+/// What a writer needs of the file it writes: [`Segment`], or a test's own.
+trait Log: Sized + Send + 'static {
+    fn len(&self) -> u64;
+    /// How much of it a crash could still take.
+    fn unsynced_bytes(&self) -> u64;
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Error>;
+    /// Makes durable what was appended.
+    fn sync(&mut self) -> Result<(), Error>;
+    /// Removes what is not durable.
+    fn cut_back(&mut self);
+    /// Starts the file after this one.
+    fn next(&self) -> Result<Self, Error>;
+}
+
 /// Lives on its own thread, so that the next batch is filled while this one is written and synced.
-struct Writer {
-    segment: Segment,
+struct Writer<L> {
+    log: L,
     framing: Framing,
     rotate_bytes: u64,
     bytes: Vec<u8>,
@@ -99,7 +113,7 @@ struct Writer {
 /// A batch that arrives while one is written shares its fsync, up to this much.
 const BURST_LIMIT_BYTES: u64 = 8 << 20;
 
-impl Writer {
+impl<L: Log> Writer<L> {
     fn run(mut self, mut batches: mpsc::Receiver<Batch>, reporter: Reporter) {
         let mut written = 0;
         while let Some(batch) = batches.blocking_recv() {
@@ -111,7 +125,7 @@ impl Writer {
                 Err(error) => {
                     // What is not told durable comes again. Were it left here, every attempt on a full disk would
                     // leave another copy, and a failed fsync may have dropped it anyway.
-                    self.segment.cut_back();
+                    self.log.cut_back();
                     return reporter.fail(error);
                 }
             }
@@ -125,21 +139,114 @@ impl Writer {
             self.append(&batch)?;
             count += 1;
             next = None;
-            if self.segment.unsynced_bytes() < BURST_LIMIT_BYTES {
+            if self.log.unsynced_bytes() < BURST_LIMIT_BYTES {
                 next = batches.try_recv().ok();
             }
         }
-        self.segment.sync()?;
+        self.log.sync()?;
         Ok(count)
     }
 
     fn append(&mut self, batch: &Batch) -> Result<(), Error> {
         self.bytes.clear();
         self.framing.append(batch, &mut self.bytes);
-        if self.segment.len() >= self.rotate_bytes && !self.bytes.is_empty() {
-            self.segment.sync()?;
-            self.segment = self.segment.next()?;
+        if self.log.len() >= self.rotate_bytes && !self.bytes.is_empty() {
+            self.log.sync()?;
+            self.log = self.log.next()?;
         }
-        self.segment.append(&self.bytes)
+        self.log.append(&self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::testing::Maker;
+
+    /// Notes what is done to it; the sync with the number `fails_at` fails.
+    #[derive(Clone)]
+    struct Noted {
+        steps: Arc<Mutex<Vec<&'static str>>>,
+        fails_at: usize,
+    }
+
+    impl Noted {
+        fn note(&self, step: &'static str) -> usize {
+            let mut steps = self.steps.lock().unwrap();
+            steps.push(step);
+            steps.iter().filter(|noted| **noted == step).count()
+        }
+
+        fn file(&self) -> File {
+            File::writing_to(self.clone(), "noted".into(), 3, Framing::LengthDelimited).unwrap()
+        }
+    }
+
+    impl Log for Noted {
+        /// Three appends fill it.
+        fn len(&self) -> u64 {
+            let steps = self.steps.lock().unwrap();
+            steps.iter().rev().take_while(|step| **step != "next").filter(|step| **step == "append").count()
+                as u64
+        }
+
+        fn unsynced_bytes(&self) -> u64 {
+            0
+        }
+
+        fn append(&mut self, _bytes: &[u8]) -> Result<(), Error> {
+            self.note("append");
+            Ok(())
+        }
+
+        fn sync(&mut self) -> Result<(), Error> {
+            if self.note("sync") == self.fails_at {
+                return Err(Error::DiskFull { path: "noted".into() });
+            }
+            Ok(())
+        }
+
+        fn cut_back(&mut self) {
+            self.note("cut back");
+        }
+
+        fn next(&self) -> Result<Self, Error> {
+            self.note("next");
+            Ok(self.clone())
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_durable_before_it_is_synced() {
+        let log = Noted { steps: Arc::default(), fails_at: usize::MAX };
+        let mut file = log.file();
+        let maker = Maker::protobuf();
+        for number in 1..=50 {
+            file.write(maker.inserts([number])).await.unwrap();
+            let durable = file.durable().await.unwrap() as usize;
+            let steps = log.steps.lock().unwrap();
+            let last_sync = steps.iter().rposition(|step| *step == "sync").unwrap();
+            let synced = steps[..last_sync].iter().filter(|step| **step == "append").count();
+            assert!(synced >= durable, "{durable} of {steps:?}");
+        }
+        let steps = log.steps.lock().unwrap();
+        for (position, _) in steps.iter().enumerate().filter(|(_, step)| **step == "next") {
+            assert_eq!(steps[position - 1], "sync", "a file is complete before the next one is there");
+        }
+        assert!(steps.contains(&"next"));
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_synced_is_cut_off_before_anybody_hears_of_it() {
+        let log = Noted { steps: Arc::default(), fails_at: 2 };
+        let mut file = log.file();
+        let maker = Maker::protobuf();
+        file.write(maker.inserts([1])).await.unwrap();
+        assert_eq!(file.durable().await.unwrap(), 1);
+        file.write(maker.inserts([2])).await.unwrap();
+        assert!(matches!(file.durable().await, Err(Error::DiskFull { .. })));
+        assert_eq!(*log.steps.lock().unwrap(), ["append", "sync", "append", "sync", "cut back"]);
     }
 }

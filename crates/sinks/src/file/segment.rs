@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::tail;
+use super::{Log, tail};
 use crate::{Error, Framing};
 
 /// One of the files, locked against other writers, and how much of it is durable.
@@ -37,48 +37,6 @@ impl Segment {
                 return Ok(segment);
             }
         }
-    }
-
-    /// Starts the file after this one.
-    pub(super) fn next(&self) -> Result<Self, Error> {
-        Self::create(&self.first, self.number + 1)
-    }
-
-    /// How long the file is.
-    pub(super) fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// How much of it a crash could still take.
-    pub(super) fn unsynced_bytes(&self) -> u64 {
-        self.len - self.synced_len
-    }
-
-    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.write_all(bytes).map_err(|source| error("write to", &self.path, source))?;
-        self.len += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Makes durable what was appended.
-    pub(super) fn sync(&mut self) -> Result<(), Error> {
-        self.file.sync_data().map_err(|source| error("sync", &self.path, source))?;
-        // A log rotator or a person may have moved the file away: nobody would find what goes on being written there.
-        let here = fs::metadata(&self.path).map(|found| (found.dev(), found.ino()));
-        let ours = self.file.metadata().map_err(|source| error("look at", &self.path, source))?;
-        if here.ok() != Some((ours.dev(), ours.ino())) {
-            return Err(Error::FileGone { path: self.path.clone() });
-        }
-        self.synced_len = self.len;
-        Ok(())
-    }
-
-    /// Removes what is not durable. If this fails as well, a later start finds the torn end.
-    pub(super) fn cut_back(&mut self) {
-        if let Err(error) = self.file.set_len(self.synced_len).and_then(|()| self.file.sync_data()) {
-            tracing::warn!(path = %self.path.display(), %error, "could not cut off what was written in part");
-        }
-        self.len = self.synced_len;
     }
 
     fn create(first: &Path, number: u64) -> Result<Self, Error> {
@@ -132,6 +90,46 @@ impl Segment {
         self.len = whole;
         self.synced_len = whole;
         Ok(())
+    }
+}
+
+impl Log for Segment {
+    fn next(&self) -> Result<Self, Error> {
+        Self::create(&self.first, self.number + 1)
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn unsynced_bytes(&self) -> u64 {
+        self.len - self.synced_len
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(|source| error("write to", &self.path, source))?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        self.file.sync_data().map_err(|source| error("sync", &self.path, source))?;
+        // A log rotator or a person may have moved the file away: nobody would find what goes on being written there.
+        let here = fs::metadata(&self.path).map(|found| (found.dev(), found.ino()));
+        let ours = self.file.metadata().map_err(|source| error("look at", &self.path, source))?;
+        if here.ok() != Some((ours.dev(), ours.ino())) {
+            return Err(Error::FileGone { path: self.path.clone() });
+        }
+        self.synced_len = self.len;
+        Ok(())
+    }
+
+    /// If this fails as well, a later start finds the torn end.
+    fn cut_back(&mut self) {
+        if let Err(error) = self.file.set_len(self.synced_len).and_then(|()| self.file.sync_data()) {
+            tracing::warn!(path = %self.path.display(), %error, "could not cut off what was written in part");
+        }
+        self.len = self.synced_len;
     }
 }
 
