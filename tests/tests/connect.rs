@@ -335,7 +335,7 @@ async fn pins(server: &Server) {
         admin.execute("ALTER DATABASE odd SET transaction_timeout = '10ms'").await.unwrap();
     }
     let url = format!(
-        "{}?options=-c%20timezone%3DAsia/Tokyo&application_name=pin%20test",
+        "{}?options=-c%20timezone%3DAsia/Tokyo&application_name=pin%20test&sslmode=disable",
         server.postgres.url("odd")
     );
     for mode in [Mode::Sql, Mode::Replication] {

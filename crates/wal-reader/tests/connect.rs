@@ -1,5 +1,8 @@
 //! Connecting to what is not, or not quite, a Postgres server. The real ones are in the end-to-end tests.
 
+// Helpers of tests, where a panic is how a test fails.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;

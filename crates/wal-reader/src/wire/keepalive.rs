@@ -123,3 +123,88 @@ async fn report(
         soonest = sent_at + gap;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::UnixStream;
+
+    use super::super::replication;
+    use super::*;
+
+    const UPDATE_BYTES: usize = 39;
+
+    fn flushed(update: &[u8]) -> u64 {
+        assert_eq!(update[5], b'r');
+        let positions: Vec<_> =
+            update[6..30].chunks(8).map(|lsn| u64::from_be_bytes(lsn.try_into().unwrap())).collect();
+        assert!(positions.iter().all(|position| *position == positions[0]), "{positions:?}");
+        positions[0]
+    }
+
+    /// A keepalive with an interval that never comes, and what the server gets.
+    fn started(flushed: u64) -> (Keepalive, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (_, writer) = replication::split(replication::tests::connection(ours)).unwrap();
+        (Keepalive::spawn(writer, Duration::from_secs(3600), flushed), theirs)
+    }
+
+    #[tokio::test]
+    async fn the_greatest_wins_and_is_the_last_word() {
+        let (keepalive, mut server) = started(3);
+        let mut update = [0; UPDATE_BYTES];
+        keepalive.reply_requested();
+        server.read_exact(&mut update).await.unwrap();
+        assert_eq!(flushed(&update), 3);
+        keepalive.advance_to(7);
+        keepalive.advance_to(5);
+        assert!(keepalive.error().is_none());
+        keepalive.finish().await.unwrap();
+        let mut rest = Vec::new();
+        server.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(flushed(&rest[..UPDATE_BYTES]), 7);
+        assert_eq!(&rest[UPDATE_BYTES..], b"c\0\0\0\x04");
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_requests_is_answered_once_a_second() {
+        let (keepalive, mut server) = started(1);
+        let began = Instant::now();
+        for _ in 0..10_000 {
+            keepalive.reply_requested();
+            tokio::task::yield_now().await;
+        }
+        keepalive.finish().await.unwrap();
+        let mut sent = Vec::new();
+        server.read_to_end(&mut sent).await.unwrap();
+        // The first, the last, and one for each second between.
+        let most = 2 + began.elapsed().as_secs();
+        assert!((sent.len() / UPDATE_BYTES) as u64 <= most, "{} bytes", sent.len());
+    }
+
+    #[tokio::test]
+    async fn what_ended_it_stays() {
+        let (keepalive, server) = started(1);
+        drop(server);
+        keepalive.advance_to(2);
+        while keepalive.error().is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(keepalive.error().unwrap().is_retryable());
+        assert!(keepalive.finish().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn it_ends_with_its_handle() {
+        let (keepalive, mut server) = started(1);
+        drop(keepalive);
+        assert_eq!(server.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+    }
+
+    #[test]
+    fn intervals() {
+        assert_eq!(Keepalive::interval(None), Duration::from_secs(10));
+        assert_eq!(Keepalive::interval(Some(Duration::from_secs(60))), Duration::from_secs(10));
+        assert_eq!(Keepalive::interval(Some(Duration::from_secs(3))), Duration::from_secs(1));
+    }
+}

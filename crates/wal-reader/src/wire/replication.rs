@@ -185,4 +185,4 @@ fn microseconds_since_2000(now: SystemTime) -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,9 +9,13 @@ use super::*;
 /// Both halves, and the server's end.
 fn halves() -> (ReplicationReader, ReplicationWriter, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let stream = Stream::Plain(Socket::unix(ours).unwrap());
-    let (reader, writer) = split(Connection::new(stream, Endpoint::new("u", "h", 5432, "d"))).unwrap();
+    let (reader, writer) = split(connection(ours)).unwrap();
     (reader, writer, theirs)
+}
+
+pub(in crate::wire) fn connection(socket: UnixStream) -> Connection {
+    let stream = Stream::Plain(Socket::unix(socket).unwrap());
+    Connection::new(stream, Endpoint::new("u", "h", 5432, "d"))
 }
 
 fn message(tag: u8, body: &[u8]) -> Vec<u8> {
