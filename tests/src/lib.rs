@@ -3,5 +3,19 @@
 //! The one idea: nothing is mocked. A test starts the PostgreSQL, Kafka or NATS it needs ([`servers`]), as its
 //! own and on its own port, does to it what happens to servers in the field (stop, kill, freeze, cut and
 //! stall the network), and looks at what came out at the other end.
+//!
+//! | file | what |
+//! |---|---|
+//! | `servers` | the servers, and a network that misbehaves |
+//! | `session` | a session with a database |
+//! | `workload` | an application that writes |
+//! | `connector` | the built program, from its configuration to its end |
+//! | `replay` | a consumer that rebuilds the tables and checks every promise |
+//! | `random` | numbers that come again with the same seed |
 
+pub mod connector;
+pub mod random;
+pub mod replay;
 pub mod servers;
+pub mod session;
+pub mod workload;

@@ -1,0 +1,38 @@
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The program, built from the sources as they are now; once a test process. Cargo builds a test's own package, not
+/// the programs of others.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(build)
+}
+
+fn build() -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--package", "cdc", "--bin", "cdc", "--message-format", "json-render-diagnostics"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("CARGO_TARGET_DIR", target_folder())
+        .stderr(Stdio::inherit());
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    let output = command.output().expect("run cargo");
+    assert!(output.status.success(), "cdc does not build");
+    let messages = String::from_utf8(output.stdout).expect("text");
+    let executable = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    });
+    executable.last().expect("cargo names the program")
+}
+
+/// Two above `<target>/<profile>/deps/<this test>`.
+fn target_folder() -> PathBuf {
+    let test = env::current_exe().expect("this program's path");
+    test.ancestors().nth(3).expect("a target folder").to_owned()
+}

@@ -1,0 +1,33 @@
+use event::envelope::change_event::Position;
+use event::envelope::{ChangeEvent, Op};
+
+/// The ID that follows from an event's content, as docs/envelope.md has it. Of a READ only what comes before the row's
+/// own name.
+pub(super) fn id_of(event: &ChangeEvent) -> String {
+    let start = format!("{}/{}", event.source, event.epoch);
+    if let Some(load) = &event.load {
+        let place = match event.op() {
+            Op::LoadBegin => "begin",
+            Op::LoadEnd => "end",
+            Op::Schema => "schema",
+            _ => "",
+        };
+        return format!("{start}/load/{}/{place}", load.id);
+    }
+    let (commit, own) = match &event.position {
+        Some(Position::Postgres(position)) => (position.commit_lsn, position.lsn),
+        _ => (0, 0),
+    };
+    if event.txid.is_empty() {
+        return format!("{start}/{own:016X}/{}", if event.op() == Op::Message { "m" } else { "h" });
+    }
+    let part = match (event.op(), event.part) {
+        (Op::Delete, 1) => "d".to_owned(),
+        (Op::Insert, 2) => "i".to_owned(),
+        (Op::Schema, 0) => "s".to_owned(),
+        (Op::Schema, part) => format!("s{part}"),
+        (Op::Truncate, part) => format!("t{part}"),
+        _ => String::new(),
+    };
+    format!("{start}/{commit:016X}/{}{part}", event.tx_seq)
+}

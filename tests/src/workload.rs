@@ -1,0 +1,185 @@
+//! An application that writes all it can think of, from several sessions at once: inserts, updates, deletes, key
+//! changes, truncates, savepoints that are taken back, messages, and now and then another shape of a table.
+//!
+//! What it does follows from a seed, as far as sessions beside each other allow. It outlives the server's restarts.
+
+mod tables;
+mod transaction;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+pub use self::tables::{Kind, Shape, TABLES};
+use self::transaction::Transaction;
+use crate::random::Random;
+use crate::session::Session;
+
+/// How much is written, and how fast.
+#[derive(Clone, Copy, Debug)]
+pub struct Amount {
+    /// Rows to change; it ends by itself then.
+    pub rows: u64,
+    /// Between two transactions of a session.
+    pub pause: Duration,
+}
+
+/// A running application.
+#[derive(Debug)]
+pub struct Workload {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    url: String,
+    amount: Amount,
+    changed: AtomicU64,
+    is_over: AtomicBool,
+}
+
+const SESSIONS: usize = 3;
+
+/// Creates the twenty tables, with this many rows each, in steps of twenty.
+pub fn create_tables(session: &Session, rows_each: u64, seed: u64) {
+    let mut random = Random::new(seed);
+    for table in &TABLES {
+        session.execute(&table.ddl.replace("{}", table.name));
+        for from in (0..rows_each).step_by(20) {
+            session.execute(&transaction::fill(table, from, &mut random));
+        }
+    }
+}
+
+impl Workload {
+    /// Starts writing to the twenty tables.
+    pub fn start(url: String, amount: Amount, seed: u64) -> Self {
+        let shared = Shared { url, amount, changed: AtomicU64::new(0), is_over: AtomicBool::new(false) };
+        let shared = Arc::new(shared);
+        let writing = Arc::clone(&shared);
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime for the workload").block_on(write(writing, Random::new(seed)));
+        });
+        Self { shared, thread: Some(thread) }
+    }
+
+    /// Rows changed so far.
+    pub fn changed(&self) -> u64 {
+        self.shared.changed.load(Ordering::Relaxed)
+    }
+
+    /// Whether all that was asked for is written.
+    pub fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits for the end; how many rows were changed.
+    pub fn finish(mut self) -> u64 {
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the workload");
+        }
+        self.changed()
+    }
+
+    /// Ends it now; how many rows were changed.
+    pub fn stop(self) -> u64 {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+        self.finish()
+    }
+}
+
+impl Drop for Workload {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+async fn write(shared: Arc<Shared>, mut random: Random) {
+    let mut sessions = tokio::task::JoinSet::new();
+    for number in 0..SESSIONS {
+        sessions.spawn(write_session(Arc::clone(&shared), random.fork(), number == 0));
+    }
+    while let Some(ended) = sessions.join_next().await {
+        ended.expect("a session of the workload");
+    }
+}
+
+async fn write_session(shared: Arc<Shared>, mut random: Random, alters: bool) {
+    let mut client = connect(&shared).await;
+    let mut shapes = 0;
+    while !shared.is_over() {
+        if alters && random.once_in(150) {
+            shapes += 1;
+            // It may fail like any other transaction: then some of the later ones do as well, until its turn comes again.
+            if client.batch_execute(&alter(shapes)).await.is_err() {
+                drop(client.batch_execute("ROLLBACK").await);
+            }
+        }
+        let transaction = Transaction::new(&mut random);
+        match client.simple_query(&transaction.sql()).await {
+            Ok(messages) => {
+                let counts: Vec<u64> = messages.iter().filter_map(count).collect();
+                shared.changed.fetch_add(transaction.changed(&counts), Ordering::Relaxed);
+            }
+            // A deadlock, a key that somebody else took: it is all taken back.
+            Err(error) if error.as_db_error().is_some() && !client.is_closed() => {
+                assert!(is_expected(&error), "{error:?}: {}", transaction.sql());
+                drop(client.batch_execute("ROLLBACK").await);
+            }
+            Err(_) => client = connect(&shared).await,
+        }
+        tokio::time::sleep(shared.amount.pause).await;
+    }
+}
+
+/// Deadlocks, lock timeouts, unique keys, and a server that leaves or is not yet there.
+fn is_expected(error: &tokio_postgres::Error) -> bool {
+    let code = error.code().map(tokio_postgres::error::SqlState::code);
+    matches!(code, Some("40P01" | "40001" | "55P03" | "23505" | "57P01" | "57P02" | "57P03"))
+}
+
+fn count(message: &SimpleQueryMessage) -> Option<u64> {
+    match message {
+        SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
+        _ => None,
+    }
+}
+
+async fn connect(shared: &Shared) -> Client {
+    loop {
+        if let Ok((client, connection)) = tokio_postgres::connect(&shared.url, NoTls).await {
+            tokio::spawn(async move { drop(connection.await) });
+            // Sessions get into each other's way all the time: let them notice soon.
+            if client.batch_execute("SET deadlock_timeout = '50ms'; SET lock_timeout = '20s'").await.is_ok() {
+                return client;
+            }
+        }
+        assert!(!shared.is_over(), "the server did not come back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Changes the shape of a table in the middle of a transaction that writes to it before and after.
+fn alter(number: u64) -> String {
+    let before = format!("UPDATE shifting SET note = 'before {number}' WHERE id % 50 = {}", number % 50);
+    let change = match number % 4 {
+        1 => "ADD COLUMN extra text",
+        2 => "ALTER COLUMN amount TYPE bigint",
+        3 => "DROP COLUMN extra",
+        _ => "ALTER COLUMN amount TYPE int",
+    };
+    let extra = if number % 4 == 1 || number % 4 == 2 { ", extra = 'neu'" } else { "" };
+    let after = format!("UPDATE shifting SET note = 'after {number}'{extra} WHERE id % 60 = {}", number % 60);
+    format!("BEGIN; {before}; ALTER TABLE shifting {change}; {after}; COMMIT")
+}
+
+impl Shared {
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed) || self.changed.load(Ordering::Relaxed) >= self.amount.rows
+    }
+}

@@ -1,0 +1,119 @@
+//! Killed again and again, while twenty tables are loaded and streamed: nothing lost, nothing invented, order kept.
+
+use std::collections::HashMap;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use end_to_end::connector::Connector;
+use end_to_end::random::{Random, is_torture, seed};
+use end_to_end::replay::{Delivered, Replay, Source, source_rows};
+use end_to_end::servers::Postgres;
+use end_to_end::session::Session;
+use end_to_end::workload::{Amount, Workload, create_tables};
+use event::envelope::ChangeEvent;
+use prost::Message as _;
+
+use crate::pipeline::{source, wait_until_caught_up};
+
+#[test]
+fn file() {
+    let seed = seed("chaos::file");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events");
+    let sink = format!("[sink.file]\npath = \"{}\"", path.display());
+    let (messages, source) = survive("chaos_file", &sink, seed, || Delivered::of_file(&path).collect());
+    the_judge_is_strict(messages, &source, &mut Random::new(seed));
+}
+
+/// What was found right would have been found wrong had anything been lost, invented, altered or moved.
+fn the_judge_is_strict(messages: Vec<Delivered>, source: &Source, random: &mut Random) {
+    // What came more than once may lose a copy. And near the end, little follows that could show it.
+    let mut places = HashMap::new();
+    for (at, message) in messages.iter().enumerate() {
+        let event = ChangeEvent::decode(&message.payload[..]).unwrap();
+        if event.tx_seq > 0 && event.table_seq > 0 {
+            places.entry((event.txid, event.tx_seq, event.part)).or_insert_with(Vec::new).push(at);
+        }
+    }
+    let mut stream: Vec<usize> = places.values().filter(|at| at.len() == 1).map(|at| at[0]).collect();
+    stream.sort_unstable();
+    stream.truncate(stream.len() / 2);
+    let mut judge = |what: &str, change: &dyn Fn(&mut Vec<Delivered>, usize)| {
+        let at = *random.pick(&stream);
+        let mut messages = messages.clone();
+        change(&mut messages, at);
+        let mut replay = Replay::default();
+        replay.take_all(messages);
+        assert!(!replay.faults(source).is_empty(), "{what} at {at} was not noticed");
+    };
+    judge("a lost event", &|messages, at| _ = messages.remove(at));
+    judge("a lost end", &|messages, at| messages.truncate(at));
+    judge("a repetition out of its run", &|messages, at| messages.push(messages[at].clone()));
+    judge("a swap", &|messages, at| {
+        let event = messages.remove(at);
+        let later = (at + 40).min(messages.len());
+        messages.insert(later, event);
+    });
+    judge("an altered repetition", &|messages, at| {
+        let mut event = ChangeEvent::decode(&messages[at].payload[..]).unwrap();
+        event.commit_time_us += 1;
+        let altered = Delivered { payload: event.encode_to_vec(), ..messages[at].clone() };
+        messages.insert(at + 1, altered);
+    });
+    judge("an invented event", &|messages, at| {
+        let mut event = ChangeEvent::decode(&messages[at].payload[..]).unwrap();
+        event.tx_seq += 1_000_000;
+        event.table_seq += 1;
+        let invented = Delivered { payload: event.encode_to_vec(), ..messages[at].clone() };
+        messages.insert(at + 1, invented);
+    });
+}
+
+/// Runs the twenty tables through a sink, and judges what `read` finds there.
+fn survive(
+    name: &str,
+    sink: &str,
+    seed: u64,
+    read: impl FnOnce() -> Vec<Delivered>,
+) -> (Vec<Delivered>, Source) {
+    let mut random = Random::new(seed);
+    let (rows, kills) = if is_torture() { (1_000_000, 25) } else { (50_000, 5) };
+    let postgres = Postgres::start(*random.pick(&Postgres::VERSIONS));
+    let session = Session::open(&postgres, "postgres");
+    create_tables(&session, 500, seed);
+    let mut cdc = Connector::new(name, &format!("{}{sink}", source(&postgres, "postgres")));
+    let workload =
+        Workload::start(postgres.url("postgres"), Amount { rows, pause: Duration::ZERO }, random.number());
+
+    for kill in 0..kills {
+        let lines = cdc.log().len();
+        cdc.start();
+        if kill < kills * 2 / 5 {
+            // In the load, or a little later.
+            cdc.wait_for_log_after(lines, "load");
+            sleep(Duration::from_millis(random.within(0..250)));
+        } else {
+            cdc.wait_for_log_after(lines, "streaming");
+            let started = Instant::now();
+            let least = Duration::from_millis(random.within(0..2500));
+            let share = rows * kill / kills;
+            while started.elapsed() < least || (workload.changed() < share && !workload.is_over()) {
+                sleep(Duration::from_millis(5));
+            }
+        }
+        cdc.kill();
+        println!("kill {kill}: {} rows changed", workload.changed());
+    }
+    cdc.start();
+    let changed = workload.finish();
+    wait_until_caught_up(&mut cdc, &session, &format!("cdc_{name}"));
+    assert_eq!(cdc.terminate(), Some(0), "{}", cdc.log_text());
+
+    let (messages, source) = (read(), source_rows(&session));
+    let mut replay = Replay::default();
+    messages.iter().for_each(|message| replay.take(message));
+    let about = format!("CDC_SEED={seed}, {changed} rows changed");
+    let summary = replay.assert_equals(&source, &about);
+    println!("{name}: {about}: {summary:?}");
+    (messages, source)
+}
