@@ -37,12 +37,15 @@ pub(crate) fn assert_held(column_type: &ColumnType, text: &[u8]) {
         }
         Cell::Text(kept) | Cell::Json(kept) | Cell::Decimal(kept) => assert_eq!(kept.as_bytes(), text),
         Cell::Bytes(event::Bytes::Raw(kept)) => assert_eq!(&*kept, text),
+        // An array's elements that are not UTF-8 are bytes, each by itself, which are written in another form.
+        Cell::Array(_) if str::from_utf8(text).is_err() => {}
         cell => {
             let written = server_text(&cell, column_type.name());
-            assert_eq!(
-                format!("{:?}", column_type.cell(written.as_bytes())),
-                format!("{cell:?}"),
-                "{written}"
+            let again = column_type.cell(written.as_bytes());
+            // Bytes are the same in either case of their digits, and not-a-number has no equal.
+            assert!(
+                again == cell || format!("{again:?}") == format!("{cell:?}"),
+                "{written}: {again:?}, {cell:?}"
             );
         }
     }

@@ -74,9 +74,11 @@ fn time(time_us: i64) -> String {
     if fraction == 0 { whole } else { format!("{whole}.{fraction:06}").trim_end_matches('0').to_owned() }
 }
 
-/// The date and what is written after everything else. After `j2date`, by Julian days.
+/// The date and what is written after everything else. After `j2date`, by Julian days; it begins 4714 BC, so that the
+/// years are moved by whole cycles of 400.
 fn date(days: i64) -> (String, &'static str) {
-    let julian = (days + 2_440_588) as u64 + 32_044;
+    const CYCLES: i64 = 25_000;
+    let julian = (days + CYCLES * 146_097 + 2_440_588) as u64 + 32_044;
     let mut quad = julian / 146_097;
     let extra = (julian - quad * 146_097) * 4 + 3;
     let julian = julian + 60 + quad * 3 + extra / 146_097;
@@ -84,7 +86,7 @@ fn date(days: i64) -> (String, &'static str) {
     let julian = julian - quad * 1461;
     let four = julian * 4 / 1461;
     let day_of_year = if four != 0 { (julian + 305) % 365 } else { (julian + 306) % 366 } + 123;
-    let year = (four + quad * 4) as i64 - 4800;
+    let year = (four + quad * 4) as i64 - 4800 - CYCLES * 400;
     let thirds = day_of_year * 2141 / 65_536;
     let day = day_of_year - 7834 * thirds / 256;
     let month = (thirds + 10) % 12 + 1;
