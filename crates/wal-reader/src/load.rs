@@ -214,7 +214,7 @@ impl Loader {
         let Some(shape) = catalog::shape(holder, &self.options.publication, name).await? else {
             return Ok(Err(Begun::Gone));
         };
-        let plan = unit::plan(holder, name, &shape, from, self.options.load_workers).await?;
+        let plan = unit::plan(holder, name, &shape, from, &self.options).await?;
         let fence = Fence { snapshot, limit, range: plan.range.clone(), voided: None };
         Ok(Ok((shape, plan, fence, exported)))
     }

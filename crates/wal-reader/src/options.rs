@@ -20,6 +20,13 @@ pub struct Options {
     pub drop_origins: Vec<String>,
     /// How many connections read a table at once.
     pub load_workers: usize,
+    /// How many rows of a large table are one unit.
+    pub load_unit_rows: u64,
+}
+
+impl Options {
+    /// Rows of one unit: read in a few seconds, which is how long the stream waits for it and what a crash costs.
+    pub const LOAD_UNIT_ROWS: u64 = 500_000;
 }
 
 impl fmt::Debug for Options {
@@ -30,6 +37,7 @@ impl fmt::Debug for Options {
             .field("publication", &self.publication)
             .field("drop_origins", &self.drop_origins)
             .field("load_workers", &self.load_workers)
+            .field("load_unit_rows", &self.load_unit_rows)
             .finish_non_exhaustive()
     }
 }

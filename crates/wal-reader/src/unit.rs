@@ -5,13 +5,11 @@ use std::borrow::Cow;
 
 use event::{KeyBound, KeyRange, TableName, TableSchema};
 
-use crate::Error;
 use crate::catalog::Shape;
 use crate::sql::{quote_name, quote_table};
 use crate::wire::Connection;
+use crate::{Error, Options};
 
-/// Rows of one unit of a large table.
-const UNIT_ROWS: u64 = 500_000;
 /// Blocks (8 KiB) of one worker's turn at a table that is read whole.
 const PIECE_BLOCKS: u64 = 4096;
 
@@ -30,11 +28,11 @@ pub(crate) async fn plan(
     name: &TableName,
     shape: &Shape,
     from: Option<KeyBound>,
-    workers: usize,
+    options: &Options,
 ) -> Result<Plan, Error> {
     match range_key(&shape.schema) {
-        Some(key) if from.is_some() || is_large(shape) => {
-            plan_range(connection, name, shape, key, from, workers).await
+        Some(key) if from.is_some() || is_large(shape, options.load_unit_rows) => {
+            plan_range(connection, name, shape, key, from, options).await
         }
         _ => Ok(Plan { range: None, pieces: block_pieces(shape) }),
     }
@@ -54,9 +52,9 @@ pub(crate) fn range_key(schema: &TableSchema) -> Option<usize> {
 }
 
 /// A table that was never analysed is judged by its size: about 60 rows fit a block.
-fn is_large(shape: &Shape) -> bool {
+fn is_large(shape: &Shape, unit_rows: u64) -> bool {
     let rows = if shape.estimated_rows >= 0.0 { shape.estimated_rows } else { shape.blocks as f64 * 60.0 };
-    rows > 1.5 * UNIT_ROWS as f64 && !shape.is_partitioned
+    rows > 1.5 * unit_rows as f64 && !shape.is_partitioned
 }
 
 /// Walks the key's index to the unit's end, stopping at the borders between its pieces.
@@ -66,16 +64,17 @@ async fn plan_range(
     shape: &Shape,
     key: usize,
     from: Option<KeyBound>,
-    workers: usize,
+    options: &Options,
 ) -> Result<Plan, Error> {
     let Some(column) = shape.schema.columns.get(key) else {
         return Ok(Plan { range: None, pieces: block_pieces(shape) });
     };
     let key_name = quote_name(&column.name);
     let key_type = decoder::ColumnType::new(&column.type_name);
-    let step = UNIT_ROWS / workers.max(1) as u64;
+    let workers = options.load_workers.max(1);
+    let step = (options.load_unit_rows / workers as u64).max(1);
     let (mut low, mut pieces) = (from, Vec::new());
-    for _ in 0..workers.max(1) {
+    for _ in 0..workers {
         let lower = low.map(|bound| format!("{key_name} >= {}", literal(bound)));
         let condition = lower.as_ref().map(|lower| format!("WHERE {lower}")).unwrap_or_default();
         let rows = connection

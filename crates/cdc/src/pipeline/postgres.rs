@@ -30,6 +30,7 @@ pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Err
         wanted: Arc::new(move |name: &TableName| wanted.wants(&name.schema, &name.table)),
         drop_origins: source.drop_origins.clone(),
         load_workers: config.load.workers.count(),
+        load_unit_rows: Options::LOAD_UNIT_ROWS,
     })
 }
 

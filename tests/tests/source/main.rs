@@ -1,0 +1,13 @@
+//! What leaves the Postgres reader, for schedules in which rows are easily lost, invented or turned back: each test
+//! plays one of them against a real server, with second sessions that commit, crash, lock or stall at the worst moment.
+//!
+//! `world` is a database with a publication, a slot and the reader on it; `replica` is a consumer that does what the
+//! envelope's documentation tells it to. All else is one idea a file.
+
+mod contained;
+mod lock;
+mod reload;
+mod replica;
+mod settle;
+mod stalled;
+mod world;

@@ -1,0 +1,166 @@
+//! A consumer that knows no more than what the envelope's documentation says.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use event::envelope::value::Kind;
+use event::envelope::{BeforeKind, ChangeEvent, Op, Row, Value};
+use prost::Message as _;
+
+/// The tables as their events tell them, by key.
+#[derive(Default)]
+pub(crate) struct Replica {
+    tables: BTreeMap<String, BTreeMap<Vec<u8>, Vec<Value>>>,
+    table_seqs: HashMap<String, u64>,
+    /// Keys seen in the load that is under way, by its id.
+    loads: HashMap<String, HashSet<Vec<u8>>>,
+    /// Position of a column that only grows, per key, as long as the key lives.
+    version_column: Option<usize>,
+}
+
+impl Replica {
+    /// Also watches that no key's version in this column goes back.
+    pub(crate) fn with_versions(column: usize) -> Self {
+        Self { version_column: Some(column), ..Self::default() }
+    }
+
+    pub(crate) fn take_all(&mut self, events: &[ChangeEvent]) {
+        for event in events {
+            self.take(event);
+        }
+    }
+
+    /// # Panics
+    /// When a number is missing or comes twice, or a key goes back to an older version.
+    pub(crate) fn take(&mut self, event: &ChangeEvent) {
+        let op = event.op();
+        if matches!(op, Op::Insert | Op::Update | Op::Delete | Op::Truncate) {
+            let last = self.table_seqs.entry(event.table.clone()).or_default();
+            assert_eq!(event.table_seq, *last + 1, "the sequence has a gap: {event:?}");
+            *last = event.table_seq;
+        }
+        let rows = self.tables.entry(event.table.clone()).or_default();
+        let key = event.key.as_ref().map(Row::encode_to_vec).unwrap_or_default();
+        match op {
+            Op::Insert | Op::Update | Op::Read => {
+                let mut new = event.after.clone().expect("a row").values;
+                if let Some(old) = rows.get(&key) {
+                    for (new, old) in new.iter_mut().zip(old) {
+                        if matches!(new.kind, Some(Kind::Unchanged(_))) {
+                            *new = old.clone();
+                        }
+                    }
+                    if let Some(column) = self.version_column {
+                        assert!(
+                            version(&old[column]) <= version(&new[column]),
+                            "an older version after a newer: {event:?}, was {old:?}"
+                        );
+                    }
+                }
+                if op == Op::Read {
+                    let load = event.load.as_ref().expect("a load");
+                    self.loads.get_mut(&load.id).expect("LOAD_BEGIN came before").insert(key.clone());
+                }
+                rows.insert(key, new);
+            }
+            Op::Delete => drop(rows.remove(&key)),
+            Op::Truncate => rows.clear(),
+            Op::LoadBegin => {
+                let load = event.load.as_ref().expect("a load");
+                assert!(self.loads.insert(load.id.clone(), HashSet::new()).is_none(), "a load id twice: {}", load.id);
+            }
+            Op::LoadEnd => {
+                let load = event.load.as_ref().expect("a load");
+                let seen = self.loads.get(&load.id).expect("LOAD_BEGIN came before");
+                assert_eq!(load.rows, seen.len() as u64, "LOAD_END counts other rows");
+                let (from, to) = (bound(load.from.as_ref()), bound(load.to.as_ref()));
+                rows.retain(|key, _| seen.contains(key) || !in_range(key, from, to));
+            }
+            Op::Schema | Op::Message | Op::Heartbeat | Op::Unspecified => {}
+        }
+    }
+
+    /// A table's rows, each as `(a,b,…)`, ascending.
+    pub(crate) fn rows(&self, table: &str) -> Vec<String> {
+        let mut rows: Vec<String> = self
+            .tables
+            .get(table)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .map(|row| format!("({})", row.iter().map(show).collect::<Vec<_>>().join(",")))
+            .collect();
+        rows.sort();
+        rows
+    }
+}
+
+fn version(value: &Value) -> i64 {
+    match value.kind {
+        Some(Kind::Int64(version)) => version,
+        _ => panic!("a version that is not a number: {value:?}"),
+    }
+}
+
+/// These tests cut ranges of integers only where a replica looks at them.
+fn bound(row: Option<&Row>) -> Option<i64> {
+    row.map(|row| version(&row.values[0]))
+}
+
+fn in_range(key: &[u8], from: Option<i64>, to: Option<i64>) -> bool {
+    if (from, to) == (None, None) {
+        return true;
+    }
+    let key = bound(Some(&Row::decode(key).unwrap())).unwrap();
+    from.is_none_or(|from| from <= key) && to.is_none_or(|to| key < to)
+}
+
+/// A cell as the database would write it.
+pub(crate) fn show(value: &Value) -> String {
+    match value.kind.as_ref().expect("a kind") {
+        Kind::Null(_) => String::new(),
+        Kind::Unchanged(_) => "unchanged".to_owned(),
+        Kind::Omitted(_) => "omitted".to_owned(),
+        Kind::Bool(value) => if *value { "t" } else { "f" }.to_owned(),
+        Kind::Int64(value) => value.to_string(),
+        Kind::Uint64(value) => value.to_string(),
+        Kind::Double(value) => value.to_string(),
+        Kind::Decimal(text) | Kind::String(text) | Kind::Json(text) => text.clone(),
+        Kind::Other(other) => other.text.clone(),
+        kind => format!("{kind:?}"),
+    }
+}
+
+/// A row's cells, between parentheses.
+pub(crate) fn row(row: Option<&Row>) -> String {
+    let cells: Vec<String> = row.expect("a row").values.iter().map(show).collect();
+    format!("({})", cells.join(","))
+}
+
+/// An event in a few words: `update t(1,b) was (1,omitted)`.
+pub(crate) fn line(event: &ChangeEvent) -> String {
+    let table = &event.table;
+    let after = || row(event.after.as_ref());
+    let was = match event.before_kind() {
+        BeforeKind::None => String::new(),
+        _ => format!(" was {}", row(event.before.as_ref())),
+    };
+    match event.op() {
+        Op::Insert => format!("insert {table}{}", after()),
+        Op::Update => format!("update {table}{}{was}", after()),
+        Op::Delete => format!("delete {table}{was}"),
+        Op::Truncate => format!("truncate {table}"),
+        Op::Read => format!("read {table}{}", after()),
+        Op::LoadBegin => format!("load of {table}"),
+        Op::LoadEnd => format!("{} rows of {table}", event.load.as_ref().expect("a load").rows),
+        Op::Schema => format!("schema {table}"),
+        Op::Message => {
+            let message = event.message.as_ref().expect("a message");
+            format!("message {} {}", message.prefix, String::from_utf8_lossy(&message.content))
+        }
+        op => format!("{op:?}"),
+    }
+}
+
+/// All but the SCHEMA events, in a few words each.
+pub(crate) fn lines(events: &[ChangeEvent]) -> Vec<String> {
+    events.iter().filter(|event| event.op() != Op::Schema).map(line).collect()
+}
