@@ -74,19 +74,16 @@ Examples:
 Examples:
   cdc snapshot                              # the first load alone
   cdc snapshot --tables public.orders       # a reload, into the running pipeline
-  cdc snapshot --tables 'public.*' --truncate-first")]
+  cdc snapshot --tables 'public.a*,sales.*'
+  cdc snapshot --new-epoch                  # give up the slot and the checkpoint, load everything again")]
     Snapshot {
         /// Which of the configured tables; without it all of them
         #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
         tables: Vec<TablePattern>,
-
-        /// Begin a new epoch: needed after a gap in the history, such as a lost slot or a restored backup
-        #[arg(long)]
+        /// Start over: drop and create the slot, set the checkpoint aside, load all tables. For when the history so far
+        /// can't be gone on with: a lost slot, another server, a torn checkpoint
+        #[arg(long, conflicts_with = "tables")]
         new_epoch: bool,
-
-        /// Send a TRUNCATE before each table, for consumers that cannot delete by LOAD_END
-        #[arg(long)]
-        truncate_first: bool,
     },
 
     /// Name everything that would fail or lose data later, with the remedy

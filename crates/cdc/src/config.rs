@@ -41,9 +41,9 @@ pub(crate) use self::admin::Admin;
 pub(crate) use self::checkpoint::{Checkpoint, CheckpointStore};
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::format::Format;
-pub(crate) use self::load::{Load, LoadMode, LoadWorkers};
+pub(crate) use self::load::{Load, LoadMode};
 pub(crate) use self::pipeline::{Pipeline, PipelineName};
-pub(crate) use self::secret::{Secret, SecretUrl};
+pub(crate) use self::secret::SecretUrl;
 pub(crate) use self::sink::{Sink, SinkKind};
 pub(crate) use self::source::{Postgres, Source};
 pub(crate) use self::table_pattern::TablePattern;
@@ -208,8 +208,8 @@ impl Reader {
             SinkKind::Kafka => self.section(path).map(Sink::Kafka),
             SinkKind::Nats => self.section(path).map(Sink::Nats),
             SinkKind::File => self.section(path).map(Sink::File),
-            SinkKind::Stdout => self.section::<sink::NoOptions>(path).map(|_| Sink::Stdout),
-            SinkKind::Null => self.section::<sink::NoOptions>(path).map(|_| Sink::Null),
+            SinkKind::Stdout => self.section(path).map(Sink::Stdout),
+            SinkKind::Null => self.section(path).map(Sink::Null),
         }
     }
 

@@ -44,5 +44,9 @@ mod tests {
             EXIT_CODES.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
         let all = [Done, Failed, Usage, Problems, Unreachable, Interrupted];
         assert_eq!(listed, all.map(|status| status as u8));
+        let documentation = include_str!("../../../docs/configuration.md");
+        for status in all {
+            assert!(documentation.contains(&format!("\n| {} | ", status as u8)), "{status:?}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use tracing_subscriber::fmt;
 
 use crate::diagnostics::Problem;
 use crate::exit::ExitStatus;
+use crate::progress::Terminal;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -19,7 +20,7 @@ pub(crate) enum LogFormat {
 }
 
 /// Starts logging. `filter` is a level or a filter as `RUST_LOG` has it: `info`, `wal_reader=debug,info`.
-pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Problem> {
+pub(crate) fn start(filter: &str, format: LogFormat, terminal: &Terminal) -> Result<(), Problem> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         let what = format!("`{filter}` is no log filter");
         Problem::new(
@@ -30,7 +31,7 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Result<(), Problem> {
         )
         .caused_by(&error)
     })?;
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = fmt().with_env_filter(filter).with_writer(terminal.clone());
     match format {
         LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).init(),

@@ -1,8 +1,104 @@
-//! x
+//! `cdc`: a database's own replication log as an ordered, typed, gap-evident stream of row changes.
+//!
+//! The binary is where everything meets, and the only crate that knows all the others. It has two halves:
+//!
+//! - **The pipeline** (`pipeline`) is the one loop from a source to a sink. It is given all that it needs from
+//!   outside as values: configuration, checkpoint store, [`status::Status`], requests, [`shutdown::Shutdown`].
+//! - **The shell** is everything around it that people and machines touch. It never reaches into the loop: it shows
+//!   the status, and hands requests over.
+//!
+//! | file | what |
+//! |---|---|
+//! | `cli`, `commands` | the command line, one file per command |
+//! | `config` | `cdc.toml`, the environment and the flags as a typed tree |
+//! | `diagnostics`, `exit` | errors for people, what the process ends with |
+//! | `status`, `metrics`, `admin`, `progress` | what a pipeline is doing: kept, as metrics, as pages, as a bar |
+//! | `control` | the socket that commands use to speak to a running pipeline |
+//! | `shutdown`, `logging` | signals in, log lines out |
+//! | `pipeline`, `error` | the loop, and why it stops |
+
+mod admin;
 mod cli;
+mod commands;
 mod config;
+mod control;
 mod diagnostics;
+mod error;
 mod exit;
 mod logging;
+mod metrics;
+mod pipeline;
+mod progress;
 mod shutdown;
-fn main() {}
+mod status;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command, ConfigCommand, Global};
+use crate::commands::{check, completions, run, slot, snapshot, status as status_command};
+use crate::config::Config;
+use crate::diagnostics::{Colour, Problem};
+use crate::exit::ExitStatus;
+use crate::pipeline::Mode;
+use crate::progress::Terminal;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // clap ends the process with 2 on a wrong command line, and with 0 after --help.
+    let Cli { command, global } = Cli::parse();
+    match perform(command, &global).await {
+        Ok(status) => status.into(),
+        Err(problem) => {
+            // Nobody reads it if the pipe is closed.
+            _ = write!(std::io::stderr(), "{}", problem.render(Colour::of_stderr()));
+            problem.status().into()
+        }
+    }
+}
+
+async fn perform(command: Command, global: &Global) -> Result<ExitStatus, Problem> {
+    let terminal = Terminal::of_stderr();
+    logging::start(&global.log_level, global.log_format, &terminal)?;
+    match command {
+        Command::Run { configs } if configs.is_empty() => {
+            run::run(vec![load(global)?], Mode::Run, &terminal).await
+        }
+        Command::Run { configs } => {
+            let configs =
+                configs.iter().map(|file| load_file(file, true, global)).collect::<Result<_, _>>()?;
+            run::run(configs, Mode::Run, &terminal).await
+        }
+        Command::Snapshot { tables, new_epoch } => {
+            snapshot::snapshot(load(global)?, &tables, new_epoch, &terminal).await
+        }
+        Command::Check => check::check(load(global)?).await,
+        Command::Status { json } => status_command::status(&load(global)?, json).await,
+        Command::Slot(command) => slot::slot(load(global)?, command).await,
+        Command::Config(ConfigCommand::Show) => {
+            let (file, named) = global.file();
+            let shown = Config::show(&file, named, &global.overrides(variables()))?;
+            _ = write!(std::io::stdout(), "{shown}");
+            Ok(ExitStatus::Done)
+        }
+        Command::Completions { shell } => Ok(completions::completions(shell)),
+    }
+}
+
+fn load(global: &Global) -> Result<Config, Problem> {
+    let (file, named) = global.file();
+    load_file(&file, named, global)
+}
+
+fn load_file(file: &Path, named: bool, global: &Global) -> Result<Config, Problem> {
+    Ok(Config::load(file, named, &global.overrides(variables()))?)
+}
+
+/// The environment. A variable that is not UTF-8 is nobody's key, and must not end the program.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+}

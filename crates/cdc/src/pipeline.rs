@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 
 use self::backoff::Backoff;
 use self::delivery::Delivery;
-use self::postgres::Intent;
+pub(crate) use self::postgres::{options, prepare, start_over};
 use crate::config::{self, Config};
 use crate::control::ControlRequest;
 use crate::error::Error;
@@ -85,40 +85,56 @@ impl Pipeline {
         };
         let framing = self.config.format.framing();
         match self.config.sink.clone() {
-            config::Sink::Kafka(options) => self.deliver(sinks::Kafka::open(&options, &about).await?, store).await,
-            //config::Sink::Nats(options) => self.deliver(sinks::Nats::open(&options, &about).await?, store).await,
-            config::Sink::File(options) => self.deliver(sinks::File::open(&options, framing)?, store).await,
-            config::Sink::Stdout(options) => self.deliver(sinks::Stdout::open(options, framing)?, store).await,
-            config::Sink::Null(options) => self.deliver(sinks::Null::open(options), store).await,
+            config::Sink::Kafka(options) => self.deliver(sinks::Kafka::open(&options, &about), store).await,
+            config::Sink::Nats(options) => self.deliver(sinks::Nats::open(&options, &about), store).await,
+            config::Sink::File(options) => {
+                self.deliver(async { sinks::File::open(&options, framing) }, store).await
+            }
+            config::Sink::Stdout(options) => {
+                self.deliver(async move { sinks::Stdout::open(options, framing) }, store).await
+            }
+            config::Sink::Null(options) => {
+                self.deliver(async move { Ok(sinks::Null::open(options)) }, store).await
+            }
         }
     }
 
-    async fn deliver<K>(&mut self, sink: K, store: &mut FileStore) -> Result<(), Error>
+    async fn deliver<K>(
+        &mut self,
+        opening: impl Future<Output = Result<K, K::Error>>,
+        store: &mut FileStore,
+    ) -> Result<(), Error>
     where
         K: Sink,
         Error: From<K::Error>,
     {
+        let sink = tokio::select! {
+            opened = opening => opened?,
+            () = self.shutdown.requested() => return Ok(()),
+        };
         let config::Source::Postgres(source) = self.config.source.clone();
-        let options = postgres::options(&source, &self.config)?;
-        let intent =
-            Intent { filter_hash: self.config.source.filter_hash(), load_mode: self.config.load.mode };
-        let state = self.config.pipeline.folder().display().to_string();
+        let options = options(&source, &self.config)?;
         let checkpoint = tokio::select! {
-            ready = postgres::prepare(&options, store, intent, &state) => ready?,
+            ready = prepare(&options, store, &self.config) => ready?,
             () = self.shutdown.requested() => return Ok(()),
         };
         let format = self.config.format.encoding(options.connection.database());
         let encoder = Encoder::new(self.config.pipeline.name.as_str(), checkpoint.epoch, format);
         let budget_bytes = self.config.pipeline.buffer_mb.bytes();
-        let limits = BatchLimits { bytes: (budget_bytes / 8).clamp(64 << 10, 1 << 20), ..BatchLimits::default() };
+        let limits =
+            BatchLimits { bytes: (budget_bytes / 8).clamp(64 << 10, 1 << 20), ..BatchLimits::default() };
         let pool = BatchPool::new(encoder, limits);
-        let mut delivery = Delivery::new(sink, pool, budget_bytes, checkpoint, store, Arc::clone(&self.status));
-        if !delivery.checkpoint.is_streaming && !first_load::run(&mut delivery, &options, &mut self.shutdown).await? {
+        let mut delivery =
+            Delivery::new(sink, pool, budget_bytes, checkpoint, store, Arc::clone(&self.status));
+        if !delivery.checkpoint.is_streaming
+            && !first_load::run(&mut delivery, &options, &mut self.shutdown).await?
+        {
             return Ok(());
         }
-        if self.mode == Mode::Load && delivery.checkpoint.pending_loads().next().is_none() {
+        let mode = if self.config.load.mode == config::LoadMode::Only { Mode::Load } else { self.mode };
+        if mode == Mode::Load && delivery.checkpoint.pending_loads().next().is_none() {
             return Ok(());
         }
-        streaming::run(&mut delivery, &options, self.mode, &mut self.requests, &mut self.shutdown).await
+        streaming::run(&mut delivery, &options, mode, &mut self.requests, &mut self.shutdown).await
     }
 }

@@ -1,5 +1,6 @@
 use event::{DebeziumDecimals, DebeziumOptions, DebeziumTimes, JsonBigint, JsonOptions};
 use serde::Deserialize;
+use sinks::Framing;
 
 /// `[format]` with the options of its kinds.
 #[derive(Clone, Debug, Default)]
@@ -110,6 +111,14 @@ impl Default for Debezium {
 }
 
 impl Format {
+    /// How its events stand in a file.
+    pub(crate) fn framing(&self) -> Framing {
+        match self.kind {
+            FormatKind::Protobuf => Framing::LengthDelimited,
+            FormatKind::Json | FormatKind::DebeziumJson => Framing::Lines,
+        }
+    }
+
     /// As the encoder wants it. Debezium's messages name the source's database.
     pub(crate) fn encoding(&self, database: &str) -> event::Format {
         match self.kind {

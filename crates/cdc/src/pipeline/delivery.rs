@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checkpoint::{Checkpoint, FileStore, Ledger, LoadState};
-use event::{Batch, BatchPool, Failure as _, Position, Sink};
+use event::{Batch, BatchPool, Failure as _, Position, Sink, TableName};
 use tokio::time::Instant;
 use wal_reader::Finished;
 
@@ -118,6 +118,13 @@ where
     pub(super) fn finished(&mut self, unit: Finished) {
         self.ends_inside_transaction = false;
         self.finished.push_back((self.sent, unit));
+    }
+
+    /// Notes that a table that was to be loaded is not there.
+    pub(super) fn nothing_to_load(&mut self, name: &TableName) {
+        tracing::warn!(table = %name, "the table is gone, or no longer published: there is nothing to load");
+        self.checkpoint.tables.entry(name.clone()).or_default().load = LoadState::Done;
+        self.unsaved = self.unsaved.max(Some(Unsaved::Idle));
     }
 
     /// Takes note that the sink durably has this many batches.

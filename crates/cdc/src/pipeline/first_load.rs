@@ -1,7 +1,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use checkpoint::LoadState;
 use event::{KeyBound, Sink, TableName};
 use tokio::time::{Instant, sleep};
 use wal_reader::{Begun, Loader, Options, Read};
@@ -27,20 +26,18 @@ where
         delivery.status.load_due(pending.iter().map(|(name, _)| name));
         tracing::info!(tables = pending.len(), "loading");
         let mut loader = Loader::open(options).await?;
-        let settled = tokio::select! {
-            settled = settle(&mut loader) => settled.map(|()| true),
-            () = shutdown.requested() => Ok(false),
-        };
-        if !settled? {
-            return Ok(false);
-        }
-        for (name, from) in pending {
-            if !load_table(&mut loader, delivery, &name, from, shutdown).await? {
-                delivery.drain().await?;
-                return Ok(false);
+        let loading = async {
+            settle(&mut loader).await?;
+            for (name, from) in pending {
+                load_table(&mut loader, delivery, &name, from).await?;
             }
+            delivery.drain().await
+        };
+        tokio::select! {
+            loaded = loading => loaded?,
+            // What is not saved by now is read again.
+            () = shutdown.requested() => return Ok(false),
         }
-        delivery.drain().await?;
         tracing::info!("loaded");
     }
     // From here on changes go out: whatever is loaded later is loaded in between them.
@@ -64,48 +61,40 @@ async fn settle(loader: &mut Loader) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads a table, unit by unit; whether it came to its end.
+/// Reads a table, unit by unit.
 async fn load_table<K>(
     loader: &mut Loader,
     delivery: &mut Delivery<'_, K>,
     name: &TableName,
     mut from: Option<KeyBound>,
-    shutdown: &mut Shutdown,
-) -> Result<bool, Error>
+) -> Result<(), Error>
 where
     K: Sink,
     Error: From<K::Error>,
 {
     loop {
         match loader.begin(name, from, &HashSet::new()).await? {
-            Begun::Reading => {}
+            Begun::Reading => match read_unit(loader, delivery).await? {
+                Some(next) => from = Some(next),
+                None => return Ok(()),
+            },
             Begun::NotYet(reason) => {
                 tracing::debug!(table = %name, reason, "the load waits");
-                tokio::select! {
-                    () = sleep(Duration::from_millis(100)) => continue,
-                    () = shutdown.requested() => return Ok(false),
-                }
+                sleep(Duration::from_millis(100)).await;
             }
             Begun::Gone => {
-                tracing::warn!(table = %name, "the table is gone, or no longer published: there is nothing to load");
-                delivery.checkpoint.tables.entry(name.clone()).or_default().load = LoadState::Done;
-                return Ok(true);
+                delivery.nothing_to_load(name);
+                return Ok(());
             }
-        }
-        match read_unit(loader, delivery, shutdown).await? {
-            Some(next @ Some(_)) => from = next,
-            Some(None) => return Ok(true),
-            None => return Ok(false),
         }
     }
 }
 
-/// Reads the unit that was begun; where the table's next one starts, or nothing if told to stop.
+/// Reads the unit that was begun; where the table's next one starts.
 pub(super) async fn read_unit<K>(
     loader: &mut Loader,
     delivery: &mut Delivery<'_, K>,
-    shutdown: &mut Shutdown,
-) -> Result<Option<Option<KeyBound>>, Error>
+) -> Result<Option<KeyBound>, Error>
 where
     K: Sink,
     Error: From<K::Error>,
@@ -114,7 +103,6 @@ where
     loop {
         let read = tokio::select! {
             biased;
-            () = shutdown.requested() => return Ok(None),
             batches = delivery.sink.durable() => {
                 delivery.arrived(batches?);
                 delivery.save_if_due()?;
@@ -128,7 +116,7 @@ where
             let next = unit.next;
             tracing::debug!(table = %unit.table, rows = unit.rows, "a unit is read");
             delivery.finished(unit);
-            return Ok(Some(next));
+            return Ok(next);
         }
     }
 }

@@ -34,37 +34,40 @@ pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Err
     })
 }
 
-/// What decides where a pipeline begins.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Intent {
-    /// Stands for which events are sent.
-    pub(crate) filter_hash: u64,
-    /// Whether tables are loaded at all.
-    pub(crate) load_mode: LoadMode,
-}
-
 /// Connects, checks, and creates what is missing: the publication, then the slot. Returns where to go on.
 pub(crate) async fn prepare(
     options: &Options,
     store: &mut FileStore,
-    intent: Intent,
-    state: &str,
+    config: &Config,
 ) -> Result<Checkpoint, Error> {
+    let filter_hash = config.source.filter_hash();
     let mut replication = wire::connect(&options.connection, Mode::Replication).await?;
     let system = system::identify(&mut replication).await?;
     let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
     let mut checkpoint = match store.load()? {
         Some(checkpoint) if checkpoint.position.is_some() => {
-            resume(&mut replication, &mut sql, options, checkpoint, &system, intent).await?
+            resume(&mut replication, &mut sql, options, checkpoint, &system, config.load.mode).await?
         }
-        begun => start(&mut sql, options, store, begun, &system, intent, state).await?,
+        begun => start(&mut sql, options, store, begun, &system, config).await?,
     };
-    if checkpoint.filter_hash != intent.filter_hash {
+    if checkpoint.filter_hash != filter_hash {
         tracing::info!("other tables or origins are sent than before: the epoch begins anew");
-        begin_epoch(&mut checkpoint, intent.filter_hash);
+        begin_epoch(&mut checkpoint, filter_hash);
     }
     store.save(&checkpoint)?;
     Ok(checkpoint)
+}
+
+/// Gives up the history so far: the next [`prepare`] drops the slot, creates it anew and loads all tables. What was
+/// remembered is set aside, not deleted.
+pub(crate) fn start_over(options: &Options, store: &mut FileStore) -> Result<(), Error> {
+    // One that can't be trusted does not say which epoch it was: the clock is beyond it.
+    let before = store.load().ok().flatten().map_or(0, |checkpoint| checkpoint.epoch);
+    if let Some(aside) = store.set_aside(next_epoch(None))? {
+        tracing::info!(path = %aside.display(), "set the old checkpoint aside");
+    }
+    let nowhere = System { identifier: String::new(), timeline: 0 };
+    Ok(store.save(&Checkpoint::new(identity(options, &nowhere), before, 0))?)
 }
 
 /// Begins a history: all tables are to be loaded.
@@ -74,8 +77,7 @@ async fn start(
     store: &mut FileStore,
     begun: Option<Checkpoint>,
     system: &System,
-    intent: Intent,
-    state: &str,
+    config: &Config,
 ) -> Result<Checkpoint, Error> {
     if let Some(existing) = slot::find(sql, &options.slot).await? {
         existing.check_kind(options.connection.database())?;
@@ -83,7 +85,7 @@ async fn start(
             return Err(Refusal::SlotUnknown {
                 slot: options.slot.clone(),
                 confirmed: existing.confirmed.unwrap_or(Lsn::ZERO),
-                state: state.to_owned(),
+                state: config.pipeline.folder().display().to_string(),
             }
             .into());
         }
@@ -93,8 +95,8 @@ async fn start(
     let tables = publication::ensure(sql, options).await?;
     let source = identity(options, system);
     let epoch = next_epoch(begun.map(|begun| begun.epoch));
-    let mut checkpoint = Checkpoint::new(source, epoch, intent.filter_hash);
-    take_in(&mut checkpoint, &tables, intent.load_mode);
+    let mut checkpoint = Checkpoint::new(source, epoch, config.source.filter_hash());
+    take_in(&mut checkpoint, &tables, config.load.mode);
     store.save(&checkpoint)?;
     let position = create_slot(sql, options).await?;
     tracing::info!(slot = options.slot, %position, epoch, tables = tables.len(), "created the slot");
@@ -109,7 +111,7 @@ async fn resume(
     options: &Options,
     mut checkpoint: Checkpoint,
     now: &System,
-    intent: Intent,
+    load_mode: LoadMode,
 ) -> Result<Checkpoint, Error> {
     let SourceIdentity::Postgres { system_identifier, timeline, slot: name, .. } = checkpoint.source.clone();
     let Some(Position::Postgres(position)) = checkpoint.position else { return Ok(checkpoint) };
@@ -128,7 +130,7 @@ async fn resume(
     slot.check(options.connection.database(), position, checkpoint.tables.keys())?;
     let tables = publication::ensure(sql, options).await?;
     checkpoint.source = identity(options, now);
-    take_in(&mut checkpoint, &tables, intent.load_mode);
+    take_in(&mut checkpoint, &tables, load_mode);
     Ok(checkpoint)
 }
 

@@ -18,7 +18,6 @@ use super::delivery::Delivery;
 use super::first_load::read_unit;
 use crate::control::ControlRequest;
 use crate::error::Error;
-use crate::shutdown::Shutdown;
 
 /// The tables to be read while changes come.
 pub(super) struct Reloads {
@@ -62,7 +61,11 @@ impl Reloads {
     }
 
     /// Takes a request for a reload.
-    pub(super) fn request<K>(&mut self, request: ControlRequest, delivery: &mut Delivery<'_, K>) -> Result<(), Error>
+    pub(super) fn request<K>(
+        &mut self,
+        request: ControlRequest,
+        delivery: &mut Delivery<'_, K>,
+    ) -> Result<(), Error>
     where
         K: Sink,
         Error: From<K::Error>,
@@ -92,7 +95,6 @@ impl Reloads {
         &mut self,
         stream: &mut Stream,
         delivery: &mut Delivery<'_, K>,
-        shutdown: &mut Shutdown,
     ) -> Result<(), Error>
     where
         K: Sink,
@@ -126,15 +128,14 @@ impl Reloads {
         match begun {
             Begun::NotYet(reason) => self.wait(SOON, &reason),
             Begun::Gone => {
-                tracing::warn!(table = %name, "the table is gone, or no longer published: there is nothing to load");
-                delivery.checkpoint.tables.entry(name).or_default().load = LoadState::Done;
+                delivery.nothing_to_load(&name);
                 self.pending.pop_front();
             }
             Begun::Reading => {
                 if from.is_none() {
                     tracing::info!(table = %name, "loading beside the stream");
                 }
-                let Some(next) = read_unit(&mut loader, delivery, shutdown).await? else { return Ok(()) };
+                let next = read_unit(&mut loader, delivery).await?;
                 delivery.drain().await?;
                 self.pending.pop_front();
                 if next.is_some() {

@@ -35,8 +35,16 @@ where
         None => Lsn::ZERO,
     };
     let table_seqs = delivery.checkpoint.table_seqs().map(|(name, table_seq)| (name.clone(), table_seq));
-    let mut stream = Stream::open(options, position, table_seqs).await?;
-    let mut reloads = Reloads::new(options, delivery).await?;
+    let opening = async {
+        Ok::<_, Error>((
+            Stream::open(options, position, table_seqs).await?,
+            Reloads::new(options, delivery).await?,
+        ))
+    };
+    let (mut stream, mut reloads) = tokio::select! {
+        opened = opening => opened?,
+        () = shutdown.requested() => return Ok(()),
+    };
     delivery.status.streaming();
     let mut batch = delivery.batch();
     let mut last_arrival = Instant::now();
@@ -68,7 +76,10 @@ where
                 // What is half filled belongs before the load.
                 let full = std::mem::replace(&mut batch, delivery.batch());
                 delivery.send(full).await?;
-                reloads.advance(&mut stream, delivery, shutdown).await?;
+                tokio::select! {
+                    advanced = reloads.advance(&mut stream, delivery) => advanced?,
+                    () = shutdown.requested() => break,
+                }
             }
             Some(request) = requests.recv() => reloads.request(request, delivery)?,
             () = sleep_until(last_arrival + HANG_UP_AFTER), if !delivery.is_drained() => {
@@ -120,7 +131,10 @@ where
     match timeout(DRAIN_DEADLINE, delivery.drain()).await {
         Ok(drained) => drained?,
         Err(_) => {
-            tracing::warn!(deadline_s = DRAIN_DEADLINE.as_secs(), "the sink did not store everything in time; the next run sends it again");
+            tracing::warn!(
+                deadline_s = DRAIN_DEADLINE.as_secs(),
+                "the sink did not store everything in time; the next run sends it again"
+            );
             delivery.save()?;
         }
     }

@@ -1,0 +1,8 @@
+//! One file per command; each takes what it needs and says how the process ends.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod run;
+pub(crate) mod slot;
+pub(crate) mod snapshot;
+pub(crate) mod status;

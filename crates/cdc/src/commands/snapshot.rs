@@ -1,0 +1,146 @@
+use std::io::Write as _;
+
+use checkpoint::{FileStore, LoadState};
+use event::TableName;
+
+use crate::commands::run;
+use crate::config::{Config, Source, TablePattern};
+use crate::control::{AskError, Reply, Request, ask};
+use crate::diagnostics::Problem;
+use crate::exit::ExitStatus;
+use crate::pipeline::{self, Mode};
+use crate::progress::Terminal;
+
+/// Loads: by the running pipeline if there is one, else by itself.
+pub(crate) async fn snapshot(
+    config: Config,
+    patterns: &[TablePattern],
+    new_epoch: bool,
+    terminal: &Terminal,
+) -> Result<ExitStatus, Problem> {
+    if new_epoch {
+        return start_over(config, terminal).await;
+    }
+    let tables = match patterns {
+        [] => None,
+        patterns => Some(chosen(&config, patterns)?),
+    };
+    // Whoever answers to this is the pipeline that has the folder.
+    match (ask(&config.pipeline.control_socket(), &Request::Status {}).await, tables) {
+        (Ok(_), Some(tables)) => reload_beside_stream(&config, &tables).await,
+        (Ok(_), None) => {
+            let what = "the pipeline is running, and loads what is due by itself".to_owned();
+            let help = "name the tables to read anew by --tables, '*.*' for all";
+            Err(Problem::new(ExitStatus::Usage, "CDC-CLI-005", what, help))
+        }
+        (Err(AskError::NotRunning { .. }), None) => run::run(vec![config], Mode::Load, terminal).await,
+        (Err(AskError::NotRunning { .. }), Some(tables)) => {
+            mark(&config, &tables)?;
+            run::run(vec![config], Mode::Load, terminal).await
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// Gives up what was remembered: a new slot, a new epoch, all tables.
+async fn start_over(config: Config, terminal: &Terminal) -> Result<ExitStatus, Problem> {
+    let Source::Postgres(source) = &config.source;
+    let options = pipeline::options(source, &config)?;
+    {
+        let mut store = FileStore::open(&config.pipeline.folder())?;
+        pipeline::start_over(&options, &mut store)?;
+    }
+    run::run(vec![config], Mode::Load, terminal).await
+}
+
+/// The tables that the patterns mean, of those that the pipeline knows. What it names outright is asked for anyway: the
+/// pipeline has the last word.
+fn chosen(config: &Config, patterns: &[TablePattern]) -> Result<Vec<TableName>, Problem> {
+    let checkpoint = FileStore::peek(&config.pipeline.folder())?;
+    let known = checkpoint.map(|checkpoint| checkpoint.tables).unwrap_or_default();
+    let mut tables: Vec<TableName> = known
+        .into_keys()
+        .filter(|name| patterns.iter().any(|pattern| pattern.matches(&name.schema, &name.table)))
+        .collect();
+    tables.extend(patterns.iter().filter_map(TablePattern::exact));
+    tables.sort();
+    tables.dedup();
+    if tables.is_empty() {
+        let patterns = patterns.iter().map(TablePattern::as_str).collect::<Vec<_>>().join(", ");
+        let what = format!("no table of this pipeline matches {patterns}");
+        let help = "`cdc status` lists its tables; new ones are loaded when the pipeline is started";
+        return Err(Problem::new(ExitStatus::Usage, "CDC-CLI-006", what, help));
+    }
+    Ok(tables)
+}
+
+async fn reload_beside_stream(config: &Config, tables: &[TableName]) -> Result<ExitStatus, Problem> {
+    let request = Request::Snapshot { tables: tables.iter().map(quoted).collect() };
+    match ask(&config.pipeline.control_socket(), &request).await? {
+        Reply::Snapshot { tables } => {
+            // Nobody reads it if the pipe is closed.
+            _ = writeln!(
+                std::io::stdout(),
+                "the running pipeline reads {tables} tables anew; `cdc status` says how far it is"
+            );
+            Ok(ExitStatus::Done)
+        }
+        Reply::Error { message } => {
+            let help = "`cdc status` lists its tables";
+            Err(Problem::new(
+                ExitStatus::Failed,
+                "CDC-CTL-004",
+                format!("the pipeline refuses: {message}"),
+                help,
+            ))
+        }
+        Reply::Status(_) => {
+            let what = "the pipeline answered something else".to_owned();
+            Err(Problem::new(
+                ExitStatus::Failed,
+                "CDC-CTL-005",
+                what,
+                "run the same version of cdc on both sides",
+            ))
+        }
+    }
+}
+
+/// Notes in the checkpoint that these tables are to be read from their beginning.
+fn mark(config: &Config, tables: &[TableName]) -> Result<(), Problem> {
+    let mut store = FileStore::open(&config.pipeline.folder())?;
+    let unknown = |name: String| {
+        let what = format!("{name} is not one of this pipeline's tables");
+        Problem::new(
+            ExitStatus::Usage,
+            "CDC-CLI-006",
+            what,
+            "a pipeline that never ran loads everything: leave --tables out",
+        )
+    };
+    let Some(mut checkpoint) = store.load()? else {
+        return Err(unknown(tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+    };
+    for name in tables {
+        let Some(table) = checkpoint.tables.get_mut(name) else { return Err(unknown(name.to_string())) };
+        table.load = LoadState::From(None);
+    }
+    Ok(store.save(&checkpoint)?)
+}
+
+/// As a pattern that means this table alone.
+fn quoted(name: &TableName) -> String {
+    let quote = |part: &str| format!("\"{}\"", part.replace('"', "\"\""));
+    format!("{}.{}", quote(&name.schema), quote(&name.table))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_name_means_its_table() {
+        let name = TableName::new("Odd \"one\"", "a.b*");
+        assert_eq!(quoted(&name).parse::<TablePattern>().unwrap().exact(), Some(name));
+    }
+}

@@ -1,0 +1,185 @@
+//! What a pipeline is doing, for whoever asks: the terminal, the admin pages, the control socket.
+//!
+//! The one idea: **one state, one picture of it.** The pipeline tells [`Status`] what happens by plain methods;
+//! everybody else asks for a [`Report`], and `/status`, `/metrics`, `cdc status` and the progress bar all show the
+//! same one. Nothing here is read back by the pipeline.
+
+mod inner;
+mod lag;
+mod report;
+mod tally;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use event::{Batch, Failure, Lsn, Position, TableName};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+pub(crate) use self::report::{Report, State};
+
+use self::inner::{Inner, Phase};
+use self::tally::Tally;
+use crate::config::PipelineName;
+
+/// A pipeline's state, shared by all who show it.
+#[derive(Debug)]
+pub(crate) struct Status {
+    pipeline: String,
+    started: Instant,
+    inner: Mutex<Inner>,
+}
+
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+impl Status {
+    /// Of a pipeline that is just starting.
+    pub(crate) fn new(pipeline: &PipelineName) -> Arc<Self> {
+        let now = Instant::now();
+        Arc::new(Self { pipeline: pipeline.to_string(), started: now, inner: Mutex::new(Inner::new(now)) })
+    }
+
+    /// Does the work, and gives signs of life on the same task: they stop when the work blocks its thread.
+    pub(crate) async fn alive_during<W: Future>(&self, work: W) -> W::Output {
+        let mut work = pin!(work);
+        let mut beats = interval(BEAT_EVERY);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = beats.tick() => self.lock().beat = Instant::now(),
+            }
+        }
+    }
+
+    /// Both ends are being opened, the first time or again.
+    pub(crate) fn starting(&self) {
+        let mut inner = self.lock();
+        inner.phase = Phase::Starting;
+        // What was on its way is forgotten, and sent again.
+        inner.forget_in_flight();
+    }
+
+    /// These tables are to be read as they stand.
+    pub(crate) fn load_due<'t>(&self, tables: impl IntoIterator<Item = &'t TableName>) {
+        let mut inner = self.lock();
+        for table in tables {
+            inner.load.tables.insert(table.clone(), false);
+        }
+        // A reload happens beside the stream.
+        if inner.phase != Phase::Streaming {
+            inner.phase = Phase::Loading;
+        }
+    }
+
+    /// A piece of a table is durable in the sink; perhaps the last one.
+    pub(crate) fn unit_loaded(&self, unit: &wal_reader::Finished, is_last: bool) {
+        self.table_loaded(&unit.table, is_last);
+    }
+
+    fn table_loaded(&self, table: &TableName, is_last: bool) {
+        self.lock().load.tables.insert(table.clone(), is_last);
+    }
+
+    /// Changes are being sent as they come.
+    pub(crate) fn streaming(&self) {
+        self.lock().phase = Phase::Streaming;
+    }
+
+    /// The sink takes nothing more, so the database was let go of.
+    pub(crate) fn sink_stalled(&self) {
+        let reason = "the sink takes nothing; the slot keeps our place".to_owned();
+        self.lock().phase = Phase::Waiting { reason };
+    }
+
+    /// A failure that is mended by beginning anew, after a while.
+    pub(crate) fn waiting(&self, failure: &dyn Failure) {
+        let message = chain(failure);
+        let mut inner = self.lock();
+        inner.note(failure, &message);
+        inner.retries += 1;
+        inner.phase = Phase::Waiting { reason: message };
+    }
+
+    /// A failure beside which everything goes on.
+    pub(crate) fn trouble(&self, failure: &dyn Failure) {
+        self.lock().note(failure, &chain(failure));
+    }
+
+    /// The failure that ended the pipeline.
+    pub(crate) fn failed(&self, failure: &dyn Failure) {
+        let message = chain(failure);
+        let mut inner = self.lock();
+        inner.note(failure, &message);
+        inner.phase = Phase::Stopped { code: Some(failure.code()), message: Some(message) };
+    }
+
+    /// The pipeline has ended as it should.
+    pub(crate) fn finished(&self) {
+        self.lock().phase = Phase::Stopped { code: None, message: None };
+    }
+
+    /// A batch is about to be given to the sink.
+    pub(crate) fn sent(&self, batch: &Batch) {
+        let tally = Tally::of(batch);
+        let mut inner = self.lock();
+        inner.load.rows += tally.rows_loaded();
+        inner.sent.push_back(tally);
+        if let Some(reached) = batch.reached() {
+            inner.reached(reached.position);
+        }
+    }
+
+    /// So many of the batches that were sent last are not durable yet.
+    pub(crate) fn in_flight(&self, batches: usize, bytes: usize) {
+        self.lock().in_flight(batches, bytes, Instant::now());
+    }
+
+    /// Where the database's log ends.
+    pub(crate) fn log_end(&self, end: Lsn) {
+        self.lock().lag.log_end(end, Instant::now());
+    }
+
+    /// This position is saved; none while there is none yet.
+    pub(crate) fn saved(&self, position: Option<Position>) {
+        let Some(position) = position else { return };
+        let mut inner = self.lock();
+        inner.reached(position);
+        inner.saved = Some((position, Instant::now()));
+    }
+
+    /// The picture of it all.
+    pub(crate) fn report(&self) -> Report {
+        let now = Instant::now();
+        self.lock().report(&self.pipeline, now.saturating_duration_since(self.started), now)
+    }
+
+    /// Whether the loop gave a sign of life lately. A pipeline that has stopped is not alive.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.lock().is_alive(Instant::now())
+    }
+
+    /// Whether changes arrive: streaming, or all loaded, and the sink takes what it is given.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.lock().is_ready(Instant::now())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // No method leaves it half changed.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The failure with all its causes in one line.
+fn chain(failure: &dyn Failure) -> String {
+    let mut text = failure.to_string();
+    for cause in std::iter::successors(std::error::Error::source(failure), |cause| cause.source()) {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+    }
+    text
+}

@@ -1,0 +1,90 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use event::Lsn;
+use tokio::time::Instant;
+
+/// How far behind the database's log we are: in bytes, and since when. Two clocks never meet here: what counts is when
+/// this process learnt of an end of the log that it has not reached yet.
+#[derive(Debug, Default)]
+pub(super) struct Lag {
+    reached: Lsn,
+    end: Option<Lsn>,
+    /// Ends not reached yet, and when they were learnt of, ascending.
+    ends: VecDeque<(Lsn, Instant)>,
+}
+
+const ENDS_KEPT: usize = 1024;
+const NOTE_EVERY: Duration = Duration::from_millis(100);
+
+impl Lag {
+    pub(super) fn reached(&mut self, position: Lsn) {
+        self.reached = self.reached.max(position);
+        while self.ends.front().is_some_and(|(end, _)| *end <= self.reached) {
+            self.ends.pop_front();
+        }
+    }
+
+    pub(super) fn log_end(&mut self, end: Lsn, now: Instant) {
+        self.end = self.end.max(Some(end));
+        if end <= self.reached || self.ends.back().is_some_and(|(last, _)| *last >= end) {
+            return;
+        }
+        if self.ends.back().is_some_and(|(_, at)| now.saturating_duration_since(*at) < NOTE_EVERY) {
+            return;
+        }
+        if self.ends.len() == ENDS_KEPT {
+            // Every other one will do: it makes the answer a little coarser, never too small by more than that.
+            let mut keep = false;
+            self.ends.retain(|_| {
+                keep = !keep;
+                keep
+            });
+        }
+        self.ends.push_back((end, now));
+    }
+
+    pub(super) fn bytes(&self) -> Option<u64> {
+        self.end.map(|end| u64::from(end).saturating_sub(u64::from(self.reached)))
+    }
+
+    pub(super) fn seconds(&self, now: Instant) -> Option<f64> {
+        self.end?;
+        let behind_since = self.ends.front().map(|(_, at)| now.saturating_duration_since(*at));
+        Some(behind_since.unwrap_or_default().as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lag_is_since_the_oldest_end_that_is_not_reached() {
+        let start = Instant::now();
+        let after = |seconds: u64| start + Duration::from_secs(seconds);
+        let mut lag = Lag::default();
+        assert_eq!((lag.bytes(), lag.seconds(start)), (None, None));
+        lag.reached(Lsn::from(100));
+        lag.log_end(Lsn::from(100), after(0));
+        assert_eq!((lag.bytes(), lag.seconds(after(5))), (Some(0), Some(0.0)));
+        lag.log_end(Lsn::from(200), after(10));
+        lag.log_end(Lsn::from(300), after(20));
+        assert_eq!((lag.bytes(), lag.seconds(after(30))), (Some(200), Some(20.0)));
+        lag.reached(Lsn::from(200));
+        assert_eq!((lag.bytes(), lag.seconds(after(30))), (Some(100), Some(10.0)));
+        lag.reached(Lsn::from(300));
+        assert_eq!((lag.bytes(), lag.seconds(after(30))), (Some(0), Some(0.0)));
+    }
+
+    #[test]
+    fn a_long_stall_takes_little_memory() {
+        let start = Instant::now();
+        let mut lag = Lag::default();
+        for number in 1..100_000_u64 {
+            lag.log_end(Lsn::from(number), start + Duration::from_secs(number));
+        }
+        assert!(lag.ends.len() <= ENDS_KEPT);
+        assert_eq!(lag.seconds(start + Duration::from_secs(100_000)), Some(99_999.0));
+    }
+}
