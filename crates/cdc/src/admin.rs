@@ -25,10 +25,7 @@ use crate::status::Status;
 
 /// The pages, served until this is dropped.
 #[derive(Debug)]
-pub(crate) struct AdminPages {
-    address: SocketAddr,
-    serving: JoinHandle<()>,
-}
+pub(crate) struct AdminPages(JoinHandle<()>);
 
 /// The address can't be served on.
 #[derive(Debug, thiserror::Error)]
@@ -41,13 +38,15 @@ pub(crate) struct AdminError {
 impl AdminPages {
     /// Serves the pages about one pipeline.
     pub(crate) async fn serve(address: SocketAddr, status: Arc<Status>) -> Result<Self, AdminError> {
-        let failed = |source| AdminError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let bound = listener.local_addr().map_err(failed)?;
-        if !bound.ip().is_loopback() {
-            tracing::warn!(address = %bound, "the admin pages are open to other machines, and ask for no password");
+        let listener = TcpListener::bind(address).await.map_err(|source| AdminError { address, source })?;
+        if !address.ip().is_loopback() {
+            tracing::warn!(%address, "the admin pages are open to other machines, and ask for no password");
         }
-        tracing::info!(address = %bound, "admin pages");
+        tracing::info!(%address, "admin pages");
+        Ok(Self::on(listener, status))
+    }
+
+    fn on(listener: TcpListener, status: Arc<Status>) -> Self {
         let pages = Router::new()
             .route("/health", get(health))
             .route("/ready", get(ready))
@@ -59,18 +58,13 @@ impl AdminPages {
                 tracing::error!(%error, "the admin pages are no longer served");
             }
         });
-        Ok(Self { address: bound, serving })
-    }
-
-    /// Where they are: the port that was found, if 0 was asked for.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        Self(serving)
     }
 }
 
 impl Drop for AdminPages {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.0.abort();
     }
 }
 
@@ -126,8 +120,9 @@ mod tests {
     #[tokio::test]
     async fn probes_metrics_and_the_report_are_served() {
         let status = Status::new(&"shop".to_owned().try_into().unwrap());
-        let pages = AdminPages::serve("127.0.0.1:0".parse().unwrap(), Arc::clone(&status)).await.unwrap();
-        let address = pages.address();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let _pages = AdminPages::on(listener, Arc::clone(&status));
         assert_eq!(fetch(address, "GET", "/health").await.0, 200);
         assert_eq!(fetch(address, "GET", "/ready").await.0, 503);
         status.streaming();

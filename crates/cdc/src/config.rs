@@ -38,7 +38,6 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::admin::Admin;
-pub(crate) use self::checkpoint::{Checkpoint, CheckpointStore};
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::format::Format;
 pub(crate) use self::load::{Load, LoadMode};
@@ -63,8 +62,6 @@ pub(crate) struct Config {
     pub(crate) sink: Sink,
     /// `[load]`.
     pub(crate) load: Load,
-    /// `[checkpoint]`.
-    pub(crate) checkpoint: Checkpoint,
     /// `[format]`.
     pub(crate) format: Format,
     /// `[admin]`.
@@ -178,16 +175,17 @@ impl Reader {
         let source = self.source();
         let sink = self.sink();
         let load = self.section("load");
-        let checkpoint = self.section("checkpoint");
+        // There is one store in this version: nothing to choose, but other choices are refused.
+        let checkpoint: Option<checkpoint::Checkpoint> = self.section("checkpoint");
         let format = self.format();
         let admin = self.section("admin");
         let config = || {
+            checkpoint?;
             Some(Config {
                 pipeline: pipeline?,
                 source: source?,
                 sink: sink?,
                 load: load?,
-                checkpoint: checkpoint?,
                 format: format?,
                 admin: admin?,
             })

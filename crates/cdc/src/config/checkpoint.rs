@@ -1,11 +1,11 @@
 use serde::Deserialize;
 
-/// `[checkpoint]`: where the saved position lives.
+/// `[checkpoint]`: where the saved position lives. In this version: in the pipeline's folder.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Checkpoint {
     /// Which store.
-    #[serde(default)]
-    pub(crate) store: CheckpointStore,
+    #[serde(default, rename = "store")]
+    _store: CheckpointStore,
 }
 
 /// Where the saved position lives.

@@ -69,17 +69,6 @@ impl Postgres {
         self.publication.as_ref().map_or_else(|| pipeline.slot(), |publication| publication.0.clone())
     }
 
-    /// The password that is not in the URL, read now, so that a changed file counts from the next connection on.
-    pub(crate) fn password(&self) -> Result<Option<Secret>, PasswordError> {
-        match (&self.password, &self.password_file) {
-            (Some(password), _) => Ok(Some(password.clone())),
-            (None, Some(path)) => Secret::from_file(path)
-                .map(Some)
-                .map_err(|source| PasswordError { path: path.clone(), source }),
-            (None, None) => Ok(None),
-        }
-    }
-
     /// Whether the table's changes are sent.
     pub(crate) fn wants(&self, schema: &str, table: &str) -> bool {
         self.tables.iter().any(|pattern| pattern.matches(schema, table))
@@ -102,24 +91,6 @@ impl Postgres {
             }
         }
         hash.finalize().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
-    }
-}
-
-/// The password's file can't be read.
-#[derive(Debug, thiserror::Error)]
-#[error("reading the password from {}", path.display())]
-pub(crate) struct PasswordError {
-    path: PathBuf,
-    source: std::io::Error,
-}
-
-impl event::Failure for PasswordError {
-    fn is_retryable(&self) -> bool {
-        false
-    }
-
-    fn code(&self) -> &'static str {
-        "CDC-CONFIG-008"
     }
 }
 
@@ -186,15 +157,5 @@ mod tests {
         assert_eq!(distinct.len(), all.len());
         // Kept in checkpoints: must be the same number in every version.
         assert_eq!(plain, 2_670_725_840_565_879_671);
-    }
-
-    #[test]
-    fn the_password_is_read_when_it_is_needed() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "hunter2\n").unwrap();
-        let source = postgres(&format!("password_file = \"{}\"", file.path().display()));
-        assert_eq!(source.password().unwrap(), Some(Secret::from("hunter2")));
-        let source = postgres("password_file = \"/nowhere/at/all\"");
-        assert_eq!(source.password().unwrap_err().to_string(), "reading the password from /nowhere/at/all");
     }
 }
