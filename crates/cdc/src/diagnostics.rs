@@ -92,6 +92,20 @@ impl Problem {
     }
 }
 
+/// The causes that say something new: many an error's text repeats its cause's.
+pub(crate) fn news(what: &str, cause: Option<&(dyn std::error::Error + 'static)>) -> Vec<String> {
+    let mut said = what.to_owned();
+    let mut news = Vec::new();
+    for cause in std::iter::successors(cause, |cause| cause.source()) {
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            said.push_str(&text);
+            news.push(text);
+        }
+    }
+    news
+}
+
 /// What could be mended by trying again is something that could not be reached just now.
 impl<F: Failure> From<F> for Problem {
     fn from(failure: F) -> Self {
@@ -218,6 +232,13 @@ mod tests {
         fn code(&self) -> &'static str {
             "CDC-PG-004"
         }
+    }
+
+    #[test]
+    fn a_cause_that_is_in_the_text_already_is_not_told_again() {
+        let cause = std::io::Error::other("refused");
+        assert_eq!(news("connecting", Some(&cause)), ["refused"]);
+        assert!(news("connecting: refused", Some(&cause)).is_empty());
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(crate) use self::report::{Report, State};
 use self::inner::{Inner, Phase};
 use self::tally::Tally;
 use crate::config::PipelineName;
+use crate::diagnostics::news;
 
 /// A pipeline's state, shared by all who show it.
 #[derive(Debug)]
@@ -176,10 +177,7 @@ impl Status {
 
 /// The failure with all its causes in one line.
 fn chain(failure: &dyn Failure) -> String {
-    let mut text = failure.to_string();
-    for cause in std::iter::successors(std::error::Error::source(failure), |cause| cause.source()) {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-    }
-    text
+    let text = failure.to_string();
+    let causes = news(&text, std::error::Error::source(failure));
+    std::iter::once(text).chain(causes).collect::<Vec<_>>().join(": ")
 }

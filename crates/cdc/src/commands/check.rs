@@ -34,12 +34,13 @@ pub(crate) async fn check(config: Config) -> Result<ExitStatus, Problem> {
 /// Whether anybody listens where the events are to go. Asks for no more: opening a sink creates topics and streams.
 async fn check_sink(sink: &Sink) -> Vec<Finding> {
     let addresses = match sink {
-        Sink::Kafka(options) => &options.brokers,
-        Sink::Nats(options) => &options.servers,
+        Sink::Kafka(options) => options.brokers.clone(),
+        // Shown without passwords, by commas.
+        Sink::Nats(options) => options.servers.to_string().split(',').map(str::to_owned).collect(),
         Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => return Vec::new(),
     };
     let mut reasons = Vec::new();
-    for address in addresses {
+    for address in &addresses {
         let place = address.split_once("://").map_or(address.as_str(), |(_, place)| place);
         let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
         match timeout(REACH, TcpStream::connect(place)).await {
