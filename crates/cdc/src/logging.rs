@@ -34,7 +34,7 @@ pub(crate) fn start(filter: &str, format: LogFormat, terminal: &Terminal) -> Res
     let lines = fmt().with_env_filter(filter).with_writer(terminal.clone());
     match format {
         LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).init(),
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing_subscriber::fmt::MakeWriter;
@@ -68,7 +68,12 @@ impl Terminal {
     fn bar(&self, pipeline: &str) -> ProgressBar {
         // A test holds the template to be one.
         let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-        self.bars.add(ProgressBar::new(0).with_style(style).with_prefix(format!("loading {pipeline}")))
+        self.bars.add(
+            ProgressBar::new(0)
+                .with_finish(ProgressFinish::AndClear)
+                .with_style(style)
+                .with_prefix(format!("loading {pipeline}")),
+        )
     }
 }
 

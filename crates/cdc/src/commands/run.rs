@@ -38,7 +38,7 @@ pub(crate) async fn run(
         let status = Arc::clone(&pipeline.status);
         shells.push(shell);
         running.spawn(async move {
-            let span = tracing::info_span!("pipeline", name);
+            let span = tracing::info_span!("run", pipeline = name);
             let ended = status.alive_during(pipeline.run(store)).instrument(span).await;
             match &ended {
                 Ok(()) => status.finished(),

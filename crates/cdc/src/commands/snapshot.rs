@@ -81,7 +81,7 @@ async fn reload_beside_stream(config: &Config, tables: &[TableName]) -> Result<E
             // Nobody reads it if the pipe is closed.
             _ = writeln!(
                 std::io::stdout(),
-                "the running pipeline reads {tables} tables anew; `cdc status` says how far it is"
+                "the running pipeline reads {tables} of its tables anew; `cdc status` says how far it is"
             );
             Ok(ExitStatus::Done)
         }

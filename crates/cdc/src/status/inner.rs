@@ -193,7 +193,9 @@ impl Inner {
                 counted = Counted::OtherTables;
             }
             let counts = self.counts.entry(counted).or_default();
-            *counts.events.entry(op).or_default() += events;
+            if events > 0 {
+                *counts.events.entry(op).or_default() += events;
+            }
             counts.bytes += bytes;
         }
     }
