@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing_subscriber::fmt::MakeWriter;
@@ -20,7 +20,10 @@ pub(crate) struct Terminal {
 
 /// Shows the progress of one pipeline until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Progress(JoinHandle<()>);
+pub(crate) struct Progress {
+    showing: JoinHandle<()>,
+    bars: MultiProgress,
+}
 
 const BAR: &str = "{prefix} {bar:20} {pos}/{len} tables, {msg} ({elapsed})";
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -39,7 +42,8 @@ impl Terminal {
     /// Shows a pipeline's loads from now on.
     pub(crate) fn show(&self, status: Arc<Status>) -> Progress {
         let terminal = self.clone();
-        Progress(tokio::spawn(async move { terminal.follow(&status).await }))
+        let showing = tokio::spawn(async move { terminal.follow(&status).await });
+        Progress { showing, bars: self.bars.clone() }
     }
 
     async fn follow(&self, status: &Status) {
@@ -68,18 +72,15 @@ impl Terminal {
     fn bar(&self, pipeline: &str) -> ProgressBar {
         // A test holds the template to be one.
         let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-        self.bars.add(
-            ProgressBar::new(0)
-                .with_finish(ProgressFinish::AndClear)
-                .with_style(style)
-                .with_prefix(format!("loading {pipeline}")),
-        )
+        self.bars.add(ProgressBar::new(0).with_style(style).with_prefix(format!("loading {pipeline}")))
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.abort();
+        self.showing.abort();
+        // A terminal that is gone needs no clearing.
+        _ = self.bars.clear();
     }
 }
 
