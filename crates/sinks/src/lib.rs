@@ -75,7 +75,7 @@ pub use error::{Error, Limit};
 pub use file::{File, FileOptions};
 pub use framing::Framing;
 pub use kafka::{Kafka, KafkaOptions, Properties};
-pub use nats::{Nats, NatsOptions};
+pub use nats::{Nats, NatsOptions, Servers};
 pub use null::{Null, NullOptions};
 pub use pipeline::Pipeline;
 pub use stdout::{Stdout, StdoutOptions};

@@ -17,6 +17,7 @@ mod subjects;
 mod window;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,7 @@ const EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct NatsOptions {
     /// Servers of one cluster: `["nats://127.0.0.1:4222"]`.
-    pub servers: Vec<String>,
+    pub servers: Servers,
     /// A `.creds` file, if the servers ask for one.
     #[serde(default)]
     pub credentials_file: Option<PathBuf>,
@@ -79,12 +80,28 @@ fn default_replicas() -> u8 {
     1
 }
 
-impl NatsOptions {
-    /// The servers without any passwords, for messages.
-    fn addresses(&self) -> String {
+/// Addresses of servers. They can hold passwords, which are never printed.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Servers(Vec<String>);
+
+impl fmt::Display for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bare =
             |server: &String| server.rsplit_once('@').map_or(server.as_str(), |(_, host)| host).to_owned();
-        format!("NATS at {}", self.servers.iter().map(bare).collect::<Vec<_>>().join(","))
+        f.write_str(&self.0.iter().map(bare).collect::<Vec<_>>().join(","))
+    }
+}
+
+impl fmt::Debug for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl NatsOptions {
+    fn addresses(&self) -> String {
+        format!("NATS at {}", self.servers)
     }
 }
 
@@ -155,7 +172,7 @@ impl Nats {
 }
 
 fn check(options: &NatsOptions, stream: &str) -> Result<(), Error> {
-    if options.servers.is_empty() {
+    if options.servers.0.is_empty() {
         let reason = "names no server; it needs one at least, like [\"nats://127.0.0.1:4222\"]".to_owned();
         return Err(Error::Option { option: "sink.nats.servers", reason });
     }
@@ -195,7 +212,7 @@ async fn connect(options: &NatsOptions, source: &str, lost: watch::Sender<u64>) 
             source,
         })?;
     }
-    connecting.connect(&options.servers[..]).await.map_err(|error| {
+    connecting.connect(&options.servers.0[..]).await.map_err(|error| {
         let (sink, reason) = (options.addresses(), error.to_string());
         match error.kind() {
             ConnectErrorKind::ServerParse => Error::Option { option: "sink.nats.servers", reason },

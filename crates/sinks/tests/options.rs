@@ -31,3 +31,10 @@ fn defaults_are_those_that_are_published() {
     assert_eq!((nats.subject.as_str(), nats.stream), ("cdc.{source}.{schema}.{table}", None));
     assert_eq!((nats.duplicate_window_s, nats.replicas, nats.max_bytes), (120, 1, None));
 }
+
+#[test]
+fn passwords_are_not_printed() {
+    let nats: NatsOptions = toml::from_str("servers = ['nats://me:hush@b:4222', 'nats://c']").unwrap();
+    let text = format!("{nats:?}");
+    assert!(text.contains("b:4222,nats://c") && !text.contains("hush"), "{text}");
+}
