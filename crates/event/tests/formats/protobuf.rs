@@ -32,14 +32,48 @@ fn lengths_of_one_to_four_bytes_are_right_at_their_edges() {
         for wrapped in [false, true] {
             let text = Cell::Text("z".repeat(length).into());
             let cell = if wrapped { Cell::Array(vec![text, Cell::Null]) } else { text };
-            let spec = golden_insert(vec![cell]);
+            let spec = insert_of_one(vec![cell]);
             let messages = spec.messages(Format::Protobuf);
             assert!(messages[0].payload == Some(expected_event(&spec).encode_to_vec()), "{length} {wrapped}");
         }
     }
 }
 
-fn golden_insert(after: Row) -> Spec {
+/// So do defaults, which are left out of a message but not out of a oneof, where they say which arm is set.
+#[test]
+fn every_arm_is_there_at_its_default_and_at_its_extremes() {
+    let texts = ["", "0"].map(|text| {
+        let other = Cell::Other { type_name: "", text: text.into() };
+        [Cell::Decimal(text.into()), Cell::Text(text.into()), Cell::Json(text.into()), other]
+    });
+    let whole = [i64::MIN, -1, 0, 1, 127, 128, i64::MAX];
+    let numbers = whole.map(|n| {
+        let unsigned = n as u64;
+        [Cell::Int(n), Cell::TimestampUs(n), Cell::TimeUs(n), Cell::Uint(unsigned), Cell::DateDays(n as i32)]
+    });
+    let doubles = [0.0, -0.0, f64::INFINITY, f64::MIN_POSITIVE].map(Cell::Double);
+    let rest = [
+        Cell::Null,
+        Cell::Unchanged,
+        Cell::Omitted,
+        Cell::Bool(false),
+        Cell::Bool(true),
+        Cell::Array(vec![]),
+        Cell::Uuid([0; 16]),
+        Cell::Bytes(event::Bytes::Raw([].as_slice().into())),
+        Cell::Bytes(event::Bytes::Hex([].as_slice().into())),
+    ];
+    let all = texts.into_iter().flatten().chain(numbers.into_iter().flatten()).chain(doubles).chain(rest);
+    for cell in all {
+        for cell in [cell.clone(), Cell::Array(vec![cell])] {
+            let spec = insert_of_one(vec![cell]);
+            let expected = expected_event(&spec).encode_to_vec();
+            assert!(spec.messages(Format::Protobuf)[0].payload == Some(expected), "{:?}", spec.body);
+        }
+    }
+}
+
+fn insert_of_one(after: Row) -> Spec {
     let columns = vec![column("note", "text", 25)];
     let name = event::TableName::new("public", "orders");
     Spec {
