@@ -89,8 +89,8 @@ async fn time<S: Sink>(mut sink: S, batches: Vec<Batch>) {
     let mut durable = 0;
     for (number, batch) in (0..).zip(batches) {
         sink.write(batch).await.unwrap();
-        // As a pipeline: a few batches under way.
-        while number + 1 - durable > 3 {
+        // As a pipeline: 16 MB under way.
+        while number + 1 - durable > 9 {
             durable = sink.durable().await.unwrap();
         }
     }

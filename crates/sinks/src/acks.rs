@@ -49,14 +49,14 @@ impl Watermark {
 }
 
 impl Acks {
-    /// Notes that the next batch ends before this number; returns how many batches are durable.
-    pub(crate) fn end_batch(&mut self, end: u64) -> u64 {
+    /// Notes that the next batch ends before this number; returns how many batches are durable if those are more now.
+    pub(crate) fn end_batch(&mut self, end: u64) -> Option<u64> {
         self.ends.push_back(end);
         self.count()
     }
 
-    /// Acknowledges a message; returns how many batches are durable.
-    pub(crate) fn acknowledge(&mut self, number: u64) -> u64 {
+    /// Acknowledges a message; returns how many batches are durable if those are more now.
+    pub(crate) fn acknowledge(&mut self, number: u64) -> Option<u64> {
         self.watermark.acknowledge(number);
         self.count()
     }
@@ -66,12 +66,13 @@ impl Acks {
         self.watermark.low()
     }
 
-    fn count(&mut self) -> u64 {
+    fn count(&mut self) -> Option<u64> {
+        let before = self.durable;
         while self.ends.front().is_some_and(|end| *end <= self.watermark.low()) {
             self.ends.pop_front();
             self.durable += 1;
         }
-        self.durable
+        (self.durable > before).then_some(self.durable)
     }
 }
 
@@ -88,6 +89,7 @@ mod tests {
             let mut acks = Acks::default();
             let mut seen = vec![false; 401];
             let mut ends = Vec::new();
+            let mut durable = 0;
             let mut steps = numbers.len() / sizes.len() + 1;
             let mut upcoming = sizes.into_iter();
             for number in numbers {
@@ -97,11 +99,11 @@ mod tests {
                     if let Some(size) = upcoming.next() {
                         let end = ends.last().copied().unwrap_or(0) + size;
                         ends.push(end);
-                        acks.end_batch(end);
+                        durable = acks.end_batch(end).unwrap_or(durable);
                     }
                 }
                 seen[number as usize] = true;
-                let durable = acks.acknowledge(number);
+                durable = acks.acknowledge(number).unwrap_or(durable);
                 let low = seen.iter().position(|seen| !seen).unwrap() as u64;
                 prop_assert_eq!(acks.watermark.low(), low);
                 prop_assert_eq!(durable, ends.iter().filter(|end| **end <= low).count() as u64);
@@ -125,9 +127,9 @@ mod tests {
     #[test]
     fn an_empty_batch_is_durable_with_those_before_it() {
         let mut acks = Acks::default();
-        assert_eq!(acks.end_batch(0), 1);
-        assert_eq!(acks.end_batch(1), 1);
-        assert_eq!(acks.end_batch(1), 1);
-        assert_eq!(acks.acknowledge(0), 3);
+        assert_eq!(acks.end_batch(0), Some(1));
+        assert_eq!(acks.end_batch(1), None);
+        assert_eq!(acks.end_batch(1), None);
+        assert_eq!(acks.acknowledge(0), Some(3));
     }
 }

@@ -74,8 +74,9 @@ impl Deliveries {
 
     /// All messages of a batch are on their way; the next message will have this number.
     pub(super) fn end_batch(&self, next: usize) {
-        let durable = lock(&self.0.acks).end_batch(next as u64);
-        self.0.reporter.durable(durable);
+        if let Some(durable) = lock(&self.0.acks).end_batch(next as u64) {
+            self.0.reporter.durable(durable);
+        }
     }
 
     /// Notes what went wrong first. It is told to the pipeline once nothing can arrive any more.
@@ -141,8 +142,9 @@ impl Deliveries {
     }
 
     fn delivered(&self, number: usize) {
-        let durable = lock(&self.0.acks).acknowledge(number as u64);
-        self.0.reporter.durable(durable);
+        if let Some(durable) = lock(&self.0.acks).acknowledge(number as u64) {
+            self.0.reporter.durable(durable);
+        }
         if self.0.down.load(Ordering::Relaxed) && self.0.down.swap(false, Ordering::Relaxed) {
             tracing::info!(brokers = self.0.brokers, "Kafka stores events again");
         }

@@ -103,8 +103,9 @@ impl Publishing {
     async fn publish_some(&mut self, mut current: Current) -> Result<Option<Current>, Error> {
         for _ in 0..STRIDE {
             let Some(message) = current.publication.batch.message(current.next) else {
-                let durable = self.acks.end_batch(self.window.next());
-                self.reporter.durable(durable);
+                if let Some(durable) = self.acks.end_batch(self.window.next()) {
+                    self.reporter.durable(durable);
+                }
                 return Ok(None);
             };
             if !self.window.has_room(size_of(&message)) {
@@ -178,7 +179,9 @@ impl Publishing {
         if let Some(number) = reply.subject.rsplit('.').next().and_then(|number| number.parse().ok()) {
             let durable = self.acks.acknowledge(number);
             self.window.release_before(self.acks.low());
-            self.reporter.durable(durable);
+            if let Some(durable) = durable {
+                self.reporter.durable(durable);
+            }
         }
         Ok(())
     }
