@@ -55,17 +55,21 @@ pub async fn candidates(connection: &mut Connection) -> Result<Vec<Candidate>, E
         .collect()
 }
 
-/// The columns that a relation's primary key has, by name; none without one, or if the relation is gone.
+/// The columns that a relation's primary key has, by name; none without one, or if the relation is gone. A deferrable
+/// key is none: two rows may have it for a while, and then a change of the one would be taken for one of the other.
 pub(crate) async fn primary_key(connection: &mut Connection, oid: u32) -> Result<Vec<String>, Error> {
     let rows = connection
         .query(&format!(
             "SELECT a.attname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
-               ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
-             WHERE i.indrelid = {oid} AND i.indisprimary ORDER BY a.attnum"
+               ON a.attrelid = i.indrelid AND a.attnum = ANY ({KEY_COLUMNS}) \
+             WHERE i.indrelid = {oid} AND i.indisprimary AND i.indimmediate ORDER BY a.attnum"
         ))
         .await?;
     rows.iter().map(|row| row.required(0).map(str::to_owned)).collect()
 }
+
+/// Of index `i`, without those that it merely includes.
+const KEY_COLUMNS: &str = "(i.indkey::int2[])[0:i.indnkeyatts - 1]";
 
 /// A table as the publication shows it; none if it does not, or if the table is gone.
 pub(crate) async fn shape(
@@ -73,9 +77,8 @@ pub(crate) async fn shape(
     publication: &str,
     name: &TableName,
 ) -> Result<Option<Shape>, Error> {
-    // Before 15 a publication has neither column lists nor row filters.
-    let lists = connection.server_version_num() >= 150_000;
-    let filter = if lists { "p.rowfilter" } else { "NULL" };
+    let version = connection.server_version_num();
+    let filter = if version >= LISTS_SINCE { "p.rowfilter" } else { "NULL" };
     let relation = connection
         .query(&format!(
             "SELECT c.oid, c.relkind, c.reltuples, {filter} AS filter, \
@@ -96,7 +99,7 @@ pub(crate) async fn shape(
     };
     let Some(row) = relation.first() else { return Ok(None) };
     let oid: u32 = row.parse("oid")?;
-    let columns = connection.query(&columns_sql(publication, name, oid, lists)).await?;
+    let columns = connection.query(&columns_sql(publication, name, oid, version)).await?;
     let mut schema = TableSchema { name: name.clone(), columns: Vec::new(), key: Vec::new() };
     for (position, column) in columns.iter().enumerate() {
         if column.required("is_key")? == "t" {
@@ -118,24 +121,30 @@ pub(crate) async fn shape(
     }))
 }
 
+/// Before, a publication has neither column lists nor row filters.
+const LISTS_SINCE: u32 = 150_000;
+/// Before, generated columns are never published, though the view of published columns may name them.
+const GENERATED_SINCE: u32 = 180_000;
+
 /// Columns in the order that pgoutput sends them, named as it names their types: a domain by its base type, a type of
 /// pg_catalog without a schema (`logicalrep_write_typ` in the server's proto.c). The key is the replica identity's
 /// index, else the primary key.
-fn columns_sql(publication: &str, name: &TableName, oid: u32, lists: bool) -> String {
-    let published = if lists {
+fn columns_sql(publication: &str, name: &TableName, oid: u32, version: u32) -> String {
+    let listed = if version >= LISTS_SINCE {
         format!(
-            "a.attname = ANY ((SELECT p.attnames FROM pg_catalog.pg_publication_tables p WHERE p.pubname = {} \
+            "AND a.attname = ANY ((SELECT p.attnames FROM pg_catalog.pg_publication_tables p WHERE p.pubname = {} \
                AND p.schemaname = {} AND p.tablename = {})::text[])",
             quote_text(publication),
             quote_text(&name.schema),
             quote_text(&name.table)
         )
     } else {
-        "a.attgenerated = ''".to_owned()
+        String::new()
     };
+    let generated = if version >= GENERATED_SINCE { "" } else { "AND a.attgenerated = ''" };
     format!(
         "SELECT a.attname, a.atttypid, a.atttypmod, \
-           COALESCE(a.attnum = ANY (k.indkey), false) AS is_key, \
+           COALESCE(a.attnum = ANY ({KEY_COLUMNS}), false) AS is_key, \
            (WITH RECURSIVE base AS ( \
               SELECT t.typtype, t.typbasetype, t.typname, t.typnamespace FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid \
               UNION ALL \
@@ -145,9 +154,9 @@ fn columns_sql(publication: &str, name: &TableName, oid: u32, lists: bool) -> St
             FROM base JOIN pg_catalog.pg_namespace n ON n.oid = base.typnamespace WHERE base.typtype <> 'd') AS type_name \
          FROM pg_catalog.pg_attribute a \
            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
-           LEFT JOIN pg_catalog.pg_index k ON k.indrelid = c.oid \
-             AND CASE WHEN c.relreplident = 'i' THEN k.indisreplident ELSE k.indisprimary END \
-         WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped AND {published} \
+           LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indimmediate \
+             AND CASE WHEN c.relreplident = 'i' THEN i.indisreplident ELSE i.indisprimary END \
+         WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped {listed} {generated} \
          ORDER BY a.attnum"
     )
 }

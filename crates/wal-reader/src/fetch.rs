@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use decoder::ColumnType;
-use event::{Cell, Table};
+use event::Cell;
 
 use crate::Error;
-use crate::catalog;
+use crate::relation::Relation;
 use crate::sql::{quote_name, quote_table, quote_text};
-use crate::wire::{self, Config, Connection, Mode};
+use crate::wire::{Config, Connection};
+use crate::{catalog, session};
 
 pub(crate) struct Fetcher {
     config: Config,
@@ -35,11 +35,11 @@ impl Fetcher {
     /// `text_of` gives a column's text as the log has it, to look the row up by.
     pub(crate) async fn fill<'a>(
         &mut self,
-        table: &Table,
-        types: &'a [ColumnType],
+        relation: &'a Relation,
         row: &mut [Cell<'a>],
         text_of: impl Fn(usize) -> Option<&'a str>,
     ) -> Result<Vec<usize>, Error> {
+        let Relation { table, types, oid, .. } = relation;
         let mut missing = Vec::new();
         let mut columns = Vec::new();
         for (position, (cell, column)) in row.iter().zip(&table.schema.columns).enumerate() {
@@ -55,6 +55,12 @@ impl Fetcher {
             };
             conditions.push(format!("{} = {}", quote_name(&column.name), quote_text(text)));
         }
+        // Neither from a child, nor from another table that has the name by now; a root's rows are in its partitions.
+        conditions.push(format!(
+            "(tableoid = {oid} OR EXISTS (SELECT FROM pg_catalog.pg_class c \
+               WHERE c.oid = {oid} AND c.relkind = 'p' AND c.oid = {name}::pg_catalog.regclass))",
+            name = quote_text(&quote_table(table.name()))
+        ));
         let sql = format!(
             "SELECT {} FROM {} WHERE {}",
             columns.join(", "),
@@ -68,7 +74,7 @@ impl Fetcher {
                 self.connection = Some(connection);
                 return Ok(Vec::new());
             }
-            rows => rows?,
+            rows => rows.map_err(|error| session::unreadable(error, table.name(), &self.config))?,
         };
         self.connection = Some(connection);
         let Some(found) = rows.first() else { return Ok(Vec::new()) };
@@ -87,7 +93,7 @@ impl Fetcher {
     async fn take_connection(&mut self) -> Result<Connection, Error> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => wire::connect(&self.config, Mode::Sql).await,
+            None => session::open(&self.config).await,
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod publication;
 mod refusal;
 mod relation;
 mod row;
+mod session;
 mod settle;
 pub mod slot;
 mod sql;

@@ -17,10 +17,11 @@ use tokio::task::JoinSet;
 use crate::catalog::{self, Shape};
 use crate::clock;
 use crate::refusal::Refusal;
+use crate::session;
 use crate::settle::{Blockers, Mark};
 use crate::sql::{quote_table, quote_text};
 use crate::unit::{self, Plan};
-use crate::wire::{self, Connection, Mode};
+use crate::wire::Connection;
 use crate::{Error, Options};
 
 /// Reads units, one at a time.
@@ -91,7 +92,7 @@ const CHUNKS_WAITING: usize = 16;
 impl Loader {
     /// Connects, and marks this moment: the slot exists and all tables to be read are published.
     pub async fn open(options: &Options) -> Result<Self, Error> {
-        let mut aside = connect(options).await?;
+        let mut aside = session::open(&options.connection).await?;
         let mark = Mark::now(&mut aside).await?;
         Ok(Self {
             options: options.clone(),
@@ -119,7 +120,7 @@ impl Loader {
     ) -> Result<Begun, Error> {
         let mut holder = match self.holder.take() {
             Some(holder) => holder,
-            None => connect(&self.options).await?,
+            None => session::open(&self.options.connection).await?,
         };
         let begun = self.begin_with(&mut holder, name, from, delivered).await;
         let (shape, plan, snapshot, exported) = match begun {
@@ -129,7 +130,7 @@ impl Loader {
                 self.holder = Some(holder);
                 return Ok(begun);
             }
-            Err(error) => return Err(unreadable(error, name, &self.options)),
+            Err(error) => return Err(session::unreadable(error, name, &self.options.connection)),
         };
         let Some(workers) = self.workers(&exported, name, &plan).await? else {
             holder.execute("ROLLBACK").await?;
@@ -160,7 +161,8 @@ impl Loader {
         while let Some(worker) = reading.workers.join_next().await {
             let connection = worker.map_err(|_| Error::LoadBrokeOff)?;
             let name = reading.table.name();
-            let connection = connection.map_err(|error| unreadable(error, name, &self.options))?;
+            let connection =
+                connection.map_err(|error| session::unreadable(error, name, &self.options.connection))?;
             self.spare.push(connection);
         }
         reading.end(batch);
@@ -231,7 +233,7 @@ impl Loader {
         for _ in 1..plan.pieces.len().min(self.options.load_workers) {
             let mut worker = match self.spare.pop() {
                 Some(worker) => worker,
-                None => connect(&self.options).await?,
+                None => session::open(&self.options.connection).await?,
             };
             worker.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             worker.execute(&format!("SET TRANSACTION SNAPSHOT {}", quote_text(exported))).await?;
@@ -303,13 +305,6 @@ impl Loader {
 
 /// The prefix of the messages that this program writes into the log; they are not sent on.
 pub(crate) const OWN_MESSAGE_PREFIX: &str = "cdc";
-
-/// With `row_security` off, a policy on a table is an error instead of fewer rows.
-async fn connect(options: &Options) -> Result<Connection, Error> {
-    let mut connection = wire::connect(&options.connection, Mode::Sql).await?;
-    connection.execute("SET row_security = off").await?;
-    Ok(connection)
-}
 
 fn lock_sql(name: &TableName, wait: &str) -> String {
     format!("LOCK TABLE {} IN ACCESS SHARE MODE{wait}", quote_table(name))
@@ -419,21 +414,6 @@ fn parse_snapshot(text: &str) -> Option<XidSnapshot> {
         .collect::<Option<Vec<u64>>>()?;
     xip.sort_unstable();
     Some(XidSnapshot { xmin: xmin.parse().ok()?, xmax: xmax.parse().ok()?, xip })
-}
-
-/// What keeps a role from seeing all rows becomes an error that says what to grant.
-fn unreadable(error: Error, name: &TableName, options: &Options) -> Error {
-    if error.sqlstate() != Some("42501") {
-        return error;
-    }
-    let problem = error.server_error().map(|error| error.message.clone()).unwrap_or_default();
-    let user = crate::sql::quote_name(options.connection.user());
-    let remedy = if problem.contains("row-level security") {
-        format!("A policy would hide rows from it. As a superuser: ALTER ROLE {user} BYPASSRLS;")
-    } else {
-        format!("As the table's owner: GRANT SELECT ON {} TO {user};", quote_table(name))
-    };
-    Refusal::Unreadable { table: name.clone(), problem, remedy }.into()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use event::{Fingerprint, Route, Table, TableName, TableSchema};
 /// A wanted table in its present shape.
 #[derive(Debug)]
 pub(crate) struct Relation {
+    pub(crate) oid: u32,
     pub(crate) table: Table,
     pub(crate) types: Vec<ColumnType>,
     /// Which columns the image of an old key holds.
@@ -39,6 +40,7 @@ impl Relation {
         let range_key = crate::unit::range_key(&schema);
         let table = Table::new(schema);
         Self {
+            oid: shape.oid,
             sequence: sequences.of(table.name()),
             types: shape.types.clone(),
             is_identity: shape.is_key.clone(),

@@ -52,8 +52,7 @@ impl<'a> RowChange<'a> {
         };
         if decoded.parts == KEY_CHANGE && decoded.new.contains(&Cell::Unchanged) {
             let Decoded { new, fetched, .. } = &mut decoded;
-            *fetched =
-                fetcher.fill(&relation.table, &relation.types, new, |column| self.text_of(column)).await?;
+            *fetched = fetcher.fill(relation, new, |column| self.text_of(column)).await?;
         }
         Ok(Ok(decoded))
     }

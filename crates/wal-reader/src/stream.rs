@@ -183,6 +183,9 @@ fn explain(error: Error, slot: &str, position: Lsn) -> Error {
             // The server looks the publication up as of each change: one that was created later never existed then.
             Refusal::DecodingDead { checkpoint: position, error: said }.into()
         }
+        "55000" if server.severity == "WARNING" => {
+            Refusal::DecodingDead { checkpoint: position, error: said }.into()
+        }
         // Not in the prerequisite state: invalidated, "can no longer get changes"; or its WAL file is gone.
         "55000" | "58P01" => lost().into(),
         _ if said.contains("could not map filenode") => {

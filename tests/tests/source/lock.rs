@@ -93,7 +93,9 @@ async fn nothing_rewrites_the_table_while_it_is_read() {
 async fn an_exclusive_lock_asked_for_between_the_holder_and_its_workers() {
     let mut world = World::own(15, &[]).await;
     world.options.load_unit_rows = 20;
-    world.run("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 100); ANALYZE t").await;
+    world
+        .run("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 100); ANALYZE t")
+        .await;
     let start = world.begin().await;
     let mut loader = world.loader().await;
     let (catalog, exclusive) = (world.connect().await, world.connect().await);
@@ -144,7 +146,9 @@ async fn workers_share_one_snapshot() {
     assert!(matches!(begun.unwrap(), Begun::Reading));
     let (events, unit) = read(&mut loader, &world.pool).await;
     assert_eq!(unit.rows, 100, "none of those that came after the snapshot");
-    assert!(events.iter().all(|event| event.op() != Op::Read || crate::replica::row(event.after.as_ref()).trim_matches(['(', ')']).parse::<u32>().unwrap() % 2 == 0));
+    assert!(events.iter().all(|event| event.op() != Op::Read
+        || crate::replica::row(event.after.as_ref()).trim_matches(['(', ')']).parse::<u32>().unwrap() % 2
+            == 0));
     let mut fences = event::Fences::default();
     fences.add(unit.table, unit.fence);
     let streamed = world.tail_over(start, fences).await.to_now(&world.sql).await;
@@ -163,8 +167,13 @@ async fn a_large_table_grows_while_its_blocks_are_read() {
     let writer = world.connect().await;
     let growing = async {
         for batch in 0..20 {
-            run(&writer, &format!("INSERT INTO t SELECT 'late {batch} ' || g, 'y' FROM generate_series(1, 50) g")).await;
-            run(&writer, &format!("UPDATE t SET filler = 'z{batch}' WHERE name = '{}'", batch * 3000 + 1)).await;
+            run(
+                &writer,
+                &format!("INSERT INTO t SELECT 'late {batch} ' || g, 'y' FROM generate_series(1, 50) g"),
+            )
+            .await;
+            run(&writer, &format!("UPDATE t SET filler = 'z{batch}' WHERE name = '{}'", batch * 3000 + 1))
+                .await;
             run(&writer, &format!("DELETE FROM t WHERE name = '{}'", batch * 3000 + 2)).await;
         }
     };

@@ -5,9 +5,23 @@
 //! envelope's documentation tells it to. All else is one idea a file.
 
 mod contained;
+mod forgetting;
+mod identity;
 mod lock;
+mod messages;
+mod position;
+mod published;
+mod ranges;
+mod refusals;
 mod reload;
 mod replica;
+mod seed;
 mod settle;
+mod shapes;
 mod stalled;
+mod standby;
+mod toast;
+mod transactions;
+mod truncate;
+mod values;
 mod world;

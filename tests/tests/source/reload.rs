@@ -12,7 +12,9 @@ use crate::world::{World, load, read, table};
 #[tokio::test]
 async fn a_transaction_that_was_sent_but_is_not_visible_yet() {
     let world = World::own(15, &[]).await;
-    world.run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'old'), (2, 'old')").await;
+    world
+        .run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'old'), (2, 'old')")
+        .await;
     let start = world.begin().await;
     let loaded = world.load("t").await;
     let mut replica = Replica::default();

@@ -66,13 +66,17 @@ impl Replica {
             Op::Truncate => rows.clear(),
             Op::LoadBegin => {
                 let load = event.load.as_ref().expect("a load");
-                assert!(self.loads.insert(load.id.clone(), HashSet::new()).is_none(), "a load id twice: {}", load.id);
+                assert!(
+                    self.loads.insert(load.id.clone(), HashSet::new()).is_none(),
+                    "a load id twice: {}",
+                    load.id
+                );
             }
             Op::LoadEnd => {
                 let load = event.load.as_ref().expect("a load");
                 let seen = self.loads.get(&load.id).expect("LOAD_BEGIN came before");
                 assert_eq!(load.rows, seen.len() as u64, "LOAD_END counts other rows");
-                let (from, to) = (bound(load.from.as_ref()), bound(load.to.as_ref()));
+                let (from, to) = (load.from.as_ref(), load.to.as_ref());
                 rows.retain(|key, _| seen.contains(key) || !in_range(key, from, to));
             }
             Op::Schema | Op::Message | Op::Heartbeat | Op::Unspecified => {}
@@ -100,17 +104,29 @@ fn version(value: &Value) -> i64 {
     }
 }
 
-/// These tests cut ranges of integers only where a replica looks at them.
-fn bound(row: Option<&Row>) -> Option<i64> {
-    row.map(|row| version(&row.values[0]))
-}
-
-fn in_range(key: &[u8], from: Option<i64>, to: Option<i64>) -> bool {
-    if (from, to) == (None, None) {
+/// Whether a key lies in `from <= key < to`. An infinite date belongs to the range that is open on its side.
+fn in_range(key: &[u8], from: Option<&Row>, to: Option<&Row>) -> bool {
+    let bound = |row: &Row| ordered(&row.values[0]).expect("a bound");
+    let key = Row::decode(key).unwrap();
+    if from.or(to).is_none() {
         return true;
     }
-    let key = bound(Some(&Row::decode(key).unwrap())).unwrap();
-    from.is_none_or(|from| from <= key) && to.is_none_or(|to| key < to)
+    match ordered(&key.values[0]) {
+        Some(key) => from.is_none_or(|from| bound(from) <= key) && to.is_none_or(|to| key < bound(to)),
+        None if show(&key.values[0]) == "-infinity" => from.is_none(),
+        None => to.is_none(),
+    }
+}
+
+/// Bytes that compare as the values do.
+fn ordered(value: &Value) -> Option<Vec<u8>> {
+    let number = |number: i64| ((number as u64) ^ (1 << 63)).to_be_bytes().to_vec();
+    match value.kind.as_ref().expect("a kind") {
+        Kind::Int64(value) => Some(number(*value)),
+        Kind::DateDays(value) => Some(number(i64::from(*value))),
+        Kind::Uuid(bytes) => Some(bytes.clone()),
+        _ => None,
+    }
 }
 
 /// A cell as the database would write it.
@@ -122,6 +138,8 @@ pub(crate) fn show(value: &Value) -> String {
         Kind::Bool(value) => if *value { "t" } else { "f" }.to_owned(),
         Kind::Int64(value) => value.to_string(),
         Kind::Uint64(value) => value.to_string(),
+        Kind::DateDays(days) => days.to_string(),
+        Kind::Uuid(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         Kind::Double(value) => value.to_string(),
         Kind::Decimal(text) | Kind::String(text) | Kind::Json(text) => text.clone(),
         Kind::Other(other) => other.text.clone(),

@@ -57,7 +57,10 @@ async fn a_change_of_before_the_publication_that_commits_after_it() {
     not_yet(&mut loader, "late").await;
     let pid = text(&writer, "SELECT pg_backend_pid()").await;
     let blockers = wal_reader::blockers(&mut world.wire(Mode::Sql).await).await.unwrap().unwrap().to_string();
-    assert!(blockers.contains(&format!("process {pid} (postgres")) && blockers.contains("open since"), "{blockers}");
+    assert!(
+        blockers.contains(&format!("process {pid} (postgres")) && blockers.contains("open since"),
+        "{blockers}"
+    );
     run(&writer, "COMMIT; INSERT INTO late VALUES (2)").await;
     let loaded = load(&mut loader, &world.pool, "late").await;
     run(&writer, "INSERT INTO late VALUES (3)").await;
@@ -101,6 +104,7 @@ async fn begin_with_xid(sql: &tokio_postgres::Client) -> String {
 }
 
 async fn wait_for_waiter(world: &World, xid: &str) {
-    let query = format!("SELECT count(*) = 1 FROM pg_locks WHERE transactionid::text = '{xid}' AND NOT granted");
+    let query =
+        format!("SELECT count(*) = 1 FROM pg_locks WHERE transactionid::text = '{xid}' AND NOT granted");
     wait_until(&world.sql, &query).await;
 }

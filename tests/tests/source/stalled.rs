@@ -66,7 +66,10 @@ async fn spawn(world: &World, statement: &str) -> Stalled {
 
 impl Stalled {
     async fn is_stalled(&self, world: &World) -> bool {
-        let query = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND wait_event = 'SyncRep'", self.pid);
+        let query = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = {} AND wait_event = 'SyncRep'",
+            self.pid
+        );
         world.text(&query).await == "1"
     }
 

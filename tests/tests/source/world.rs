@@ -8,7 +8,8 @@ use std::time::Duration;
 use end_to_end::servers::{Postgres, unique};
 use event::envelope::{ChangeEvent, Op};
 use event::{
-    Batch, BatchLimits, BatchPool, Encoder, Fences, Format, KeyBound, Lsn, Position, Route, Source as _, TableName,
+    Batch, BatchLimits, BatchPool, Encoder, Fences, Format, KeyBound, Lsn, Position, Route, Source as _,
+    TableName,
 };
 use prost::Message as _;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -37,8 +38,12 @@ impl World {
     /// of its server wait, and every load.
     pub(crate) async fn shared() -> Self {
         static SERVER: OnceLock<Postgres> = OnceLock::new();
-        let postgres =
-            SERVER.get_or_init(|| Postgres::with_settings(15, &[("max_replication_slots", "60"), ("max_wal_senders", "60"), ("max_connections", "200")]));
+        let postgres = SERVER.get_or_init(|| {
+            Postgres::with_settings(
+                15,
+                &[("max_replication_slots", "60"), ("max_wal_senders", "60"), ("max_connections", "200")],
+            )
+        });
         let database = unique("source").replace('-', "_");
         let admin = postgres.connect("postgres").await;
         admin.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
@@ -144,6 +149,10 @@ impl World {
         table_seqs: BTreeMap<TableName, u64>,
         fences: Fences,
     ) -> Tail {
+        // Whoever read from it a moment ago may not have left yet.
+        let free =
+            format!("SELECT NOT active FROM pg_replication_slots WHERE slot_name = '{}'", self.options.slot);
+        wait_until(&self.sql, &free).await;
         let stream = Stream::open(&self.options, position, table_seqs.clone()).await.unwrap();
         Tail { stream, fences, pool: self.pool.clone(), reached: position, table_seqs }
     }
@@ -158,7 +167,8 @@ impl World {
                 _ => None,
             })
             .map(|row| {
-                let cells: Vec<&str> = (0..row.len()).map(|column| row.get(column).unwrap_or_default()).collect();
+                let cells: Vec<&str> =
+                    (0..row.len()).map(|column| row.get(column).unwrap_or_default()).collect();
                 format!("({})", cells.join(","))
             })
             .collect();
@@ -177,11 +187,14 @@ impl Server {
 }
 
 pub(crate) async fn run(sql: &Client, statements: &str) {
-    soon(statements, sql.batch_execute(statements)).await.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
+    soon(statements, sql.batch_execute(statements))
+        .await
+        .unwrap_or_else(|error| panic!("{statements}: {error:?}"));
 }
 
 pub(crate) async fn text(sql: &Client, query: &str) -> String {
-    let messages = soon(query, sql.simple_query(query)).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
+    let messages =
+        soon(query, sql.simple_query(query)).await.unwrap_or_else(|error| panic!("{query}: {error:?}"));
     let row = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
@@ -228,8 +241,17 @@ impl Loaded {
 }
 
 pub(crate) async fn load(loader: &mut Loader, pool: &BatchPool, name: &str) -> Loaded {
+    load_from(loader, pool, name, None).await
+}
+
+/// The units from there on.
+pub(crate) async fn load_from(
+    loader: &mut Loader,
+    pool: &BatchPool,
+    name: &str,
+    mut from: Option<KeyBound>,
+) -> Loaded {
     let mut loaded = Loaded { events: Vec::new(), units: Vec::new() };
-    let mut from = None;
     loop {
         begin(loader, name, from).await;
         let (events, unit) = read(loader, pool).await;

@@ -116,6 +116,7 @@ impl ReplicationReader {
                 Ok(Some(
                     message @ [NOTICE_RESPONSE_TAG | PARAMETER_STATUS_TAG | READY_FOR_QUERY_TAG, ..],
                 )) => {
+                    warns_of_loss(&self.endpoint, message)?;
                     let bytes = message.len();
                     self.buffer.consume(bytes);
                 }
@@ -123,6 +124,20 @@ impl ReplicationReader {
                 Err(error) => return Err(not_understood(&self.endpoint, error)),
             }
         }
+    }
+}
+
+/// Since 18 a publication that did not exist yet at a change is a warning, and the change is left out
+/// (`LoadPublications` in pgoutput.c): that its SQLSTATE is 55000 is all that tells it from idle talk.
+fn warns_of_loss(endpoint: &Endpoint, message: &[u8]) -> Result<(), Error> {
+    let Ok(Some(Message::NoticeResponse(notice))) = Message::parse(&mut BytesMut::from(message)) else {
+        return Ok(());
+    };
+    match server_error::read(notice.fields()) {
+        Ok(warning) if warning.sqlstate == "55000" => {
+            Err(Error::Server { server: endpoint.clone(), doing: READING, error: Box::new(warning) })
+        }
+        _ => Ok(()),
     }
 }
 
