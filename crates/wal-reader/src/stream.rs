@@ -28,6 +28,7 @@ pub struct Stream {
     /// How far the server's log reached when it last said so.
     log_end: Lsn,
     last_idle_mark: Instant,
+    cuts_at_commit: bool,
 }
 
 /// Without a change of interest, this often is often enough to let go of WAL …
@@ -67,6 +68,7 @@ impl Stream {
             passed: position,
             log_end: position,
             last_idle_mark: Instant::now(),
+            cuts_at_commit: false,
         })
     }
 
@@ -78,6 +80,16 @@ impl Stream {
     /// Whatever ended before it was handed over.
     pub fn passed(&self) -> Lsn {
         self.passed
+    }
+
+    /// Whether a transaction is being received.
+    pub fn is_in_transaction(&self) -> bool {
+        self.decoding.is_in_transaction()
+    }
+
+    /// From now on, a batch that holds the end of a transaction holds nothing after it: for whoever is about to leave.
+    pub fn cut_at_commit(&mut self) {
+        self.cuts_at_commit = true;
     }
 
     /// Tells the server what was released last, and ends the stream in good order.
@@ -103,7 +115,7 @@ impl Stream {
     /// Handles what is buffered, until the batch is full; whether that left something in the batch.
     async fn take_buffered(&mut self, batch: &mut Batch, fences: &mut Fences) -> Result<bool, Error> {
         let captured_time_us = clock::now_us();
-        while !batch.is_full() {
+        while !batch.is_full() && !(self.cuts_at_commit && batch.reached().is_some()) {
             let frame = match self.reader.frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,

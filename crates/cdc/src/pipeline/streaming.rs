@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use event::{Lsn, Position, Sink, Source as _};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use wal_reader::{Options, Stream};
 
 use super::Mode;
@@ -48,14 +48,24 @@ where
     delivery.status.streaming();
     let mut batch = delivery.batch();
     let mut last_arrival = Instant::now();
+    // Told to stop: leaves once no transaction is half sent, since all of it would be sent again, and at this time at
+    // the latest.
+    let mut leave_at = None;
     loop {
-        if mode == Mode::Load && reloads.is_empty() {
+        let is_done = mode == Mode::Load && reloads.is_empty();
+        let is_whole =
+            delivery.is_between_transactions() || (batch.is_empty() && !stream.is_in_transaction());
+        if is_done || (leave_at.is_some() && is_whole) {
             break;
         }
         let save_at = delivery.save_at();
         tokio::select! {
             biased;
-            () = shutdown.requested() => break,
+            () = sleep_until(leave_at.unwrap_or(last_arrival)), if leave_at.is_some() => break,
+            () = shutdown.requested(), if leave_at.is_none() => {
+                leave_at = Some(Instant::now() + DRAIN_DEADLINE);
+                stream.cut_at_commit();
+            }
             batches = delivery.sink.durable() => {
                 last_arrival = Instant::now();
                 delivery.arrived(batches?);
@@ -69,15 +79,24 @@ where
                 }
                 delivery.status.log_end(stream.log_end());
                 let full = std::mem::replace(&mut batch, delivery.batch());
-                delivery.send(full).await?;
+                tokio::select! {
+                    biased;
+                    sent = delivery.send(full) => sent?,
+                    () = give_up(shutdown, leave_at) => break,
+                }
             }
             () = sleep_until(save_at.unwrap_or(last_arrival)), if save_at.is_some() => {}
-            () = sleep_until(reloads.due()), if !reloads.is_empty() => {
+            () = sleep_until(reloads.due()), if !reloads.is_empty() && leave_at.is_none() => {
                 // What is half filled belongs before the load.
                 let full = std::mem::replace(&mut batch, delivery.batch());
-                delivery.send(full).await?;
+                tokio::select! {
+                    biased;
+                    sent = delivery.send(full) => sent?,
+                    () = give_up(shutdown, leave_at) => break,
+                }
                 tokio::select! {
                     advanced = reloads.advance(&mut stream, delivery) => advanced?,
+                    // What is half read begins anew at the next start.
                     () = shutdown.requested() => break,
                 }
             }
@@ -92,7 +111,18 @@ where
             stream.release(saved);
         }
     }
-    drain(delivery, stream).await
+    drain(delivery, stream, leave_at.unwrap_or_else(|| Instant::now() + DRAIN_DEADLINE)).await
+}
+
+/// A sink that takes nothing more must not keep us from leaving: returns when the time for that is over.
+async fn give_up(shutdown: &mut Shutdown, leave_at: Option<Instant>) {
+    match leave_at {
+        Some(at) => sleep_until(at).await,
+        None => {
+            shutdown.requested().await;
+            sleep(DRAIN_DEADLINE).await;
+        }
+    }
 }
 
 /// The sink takes nothing: waits until it has all that it was given, without holding on to the server.
@@ -122,13 +152,13 @@ where
 }
 
 /// Gives the sink time to store what it has, saves that, and lets go of the log up to there.
-async fn drain<K>(delivery: &mut Delivery<'_, K>, mut stream: Stream) -> Result<(), Error>
+async fn drain<K>(delivery: &mut Delivery<'_, K>, mut stream: Stream, deadline: Instant) -> Result<(), Error>
 where
     K: Sink,
     Error: From<K::Error>,
 {
     tracing::info!("stopping: waiting for the sink to store what is on its way");
-    match timeout(DRAIN_DEADLINE, delivery.drain()).await {
+    match timeout_at(deadline, delivery.drain()).await {
         Ok(drained) => drained?,
         Err(_) => {
             tracing::warn!(
