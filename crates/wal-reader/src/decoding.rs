@@ -157,7 +157,7 @@ impl Decoding {
             return Ok(());
         };
         let decoded = change
-            .decode(relation, fetcher)
+            .decode(relation, transaction.xid, fetcher)
             .await?
             .map_err(|error| Refusal::Decoding { position: *reached, error })?;
         // Nothing waits from here on.

@@ -1,6 +1,7 @@
 //! Asking the database for what its log leaves out, on a connection that is opened when it is first needed.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use event::Cell;
 
@@ -8,7 +9,10 @@ use crate::Error;
 use crate::relation::Relation;
 use crate::sql::{quote_name, quote_table, quote_text};
 use crate::wire::{Config, Connection};
-use crate::{catalog, session};
+use crate::{catalog, session, snapshot};
+
+/// How long a commit usually takes from the log to being visible.
+const VISIBLE_AFTER: Duration = Duration::from_millis(1);
 
 pub(crate) struct Fetcher {
     config: Config,
@@ -32,11 +36,15 @@ impl Fetcher {
     /// which were filled. The row may be newer than the change, and if it is gone the cells stay as they are: a later
     /// change in the log will say so.
     ///
+    /// The change's own transaction must be visible first: the log shows a commit before other sessions can see it, and
+    /// until then the new key finds nothing, or a row that had it before.
+    ///
     /// `text_of` gives a column's text as the log has it, to look the row up by.
     pub(crate) async fn fill<'a>(
         &mut self,
         relation: &'a Relation,
         row: &mut [Cell<'a>],
+        xid: u32,
         text_of: impl Fn(usize) -> Option<&'a str>,
     ) -> Result<Vec<usize>, Error> {
         let Relation { table, types, oid, .. } = relation;
@@ -62,27 +70,37 @@ impl Fetcher {
             name = quote_text(&quote_table(table.name()))
         ));
         let sql = format!(
-            "SELECT {} FROM {} WHERE {}",
+            "SELECT pg_catalog.pg_current_snapshot(), found.* FROM (VALUES (1)) AS one \
+               LEFT JOIN (SELECT true, {} FROM {} WHERE {}) AS found ON true",
             columns.join(", "),
             quote_table(table.name()),
             conditions.join(" AND ")
         );
         let mut connection = self.take_connection().await?;
-        let rows = match connection.query(&sql).await {
-            // The table was renamed or dropped, the column dropped: the row in this shape is gone.
-            Err(error) if matches!(error.sqlstate(), Some("42P01" | "42703" | "3F000")) => {
-                self.connection = Some(connection);
-                return Ok(Vec::new());
+        let rows = loop {
+            let rows = match connection.query(&sql).await {
+                // The table was renamed or dropped, the column dropped: the row in this shape is gone.
+                Err(error) if matches!(error.sqlstate(), Some("42P01" | "42703" | "3F000")) => {
+                    self.connection = Some(connection);
+                    return Ok(Vec::new());
+                }
+                rows => rows?,
+            };
+            if snapshot::parse(rows.single()?.required(0)?)?.sees(xid) {
+                break rows;
             }
-            rows => rows.map_err(|error| session::unreadable(error, table.name(), &self.config))?,
+            tokio::time::sleep(VISIBLE_AFTER).await;
         };
         self.connection = Some(connection);
-        let Some(found) = rows.first() else { return Ok(Vec::new()) };
+        let found = rows.single()?;
+        if found.get(1)?.is_none() {
+            return Ok(Vec::new());
+        }
         for (number, position) in missing.iter().enumerate() {
             let (Some(cell), Some(column_type)) = (row.get_mut(*position), types.get(*position)) else {
                 continue;
             };
-            *cell = match found.get(number)? {
+            *cell = match found.get(number + 2)? {
                 Some(text) => column_type.cell_of(Cow::Owned(text.as_bytes().to_vec())),
                 None => Cell::Null,
             };

@@ -31,6 +31,7 @@ mod row;
 mod session;
 mod settle;
 pub mod slot;
+mod snapshot;
 mod sql;
 mod stream;
 pub mod system;

@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use decoder::ColumnType;
-use event::{
-    Batch, Body, Event, EventPosition, Fence, KeyBound, KeyRange, LoadRef, Lsn, Table, TableName, XidSnapshot,
-};
+use event::{Batch, Body, Event, EventPosition, Fence, KeyBound, KeyRange, LoadRef, Lsn, Table, TableName};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -19,6 +17,7 @@ use crate::clock;
 use crate::refusal::Refusal;
 use crate::session;
 use crate::settle::{Blockers, Mark};
+use crate::snapshot;
 use crate::sql::{quote_table, quote_text};
 use crate::unit::{self, Plan};
 use crate::wire::Connection;
@@ -204,8 +203,7 @@ impl Loader {
             )
             .await?;
         let row = rows.single()?;
-        let snapshot = parse_snapshot(row.required(0)?)
-            .ok_or_else(|| Error::Stream { what: "a snapshot that is not xmin:xmax:xip".to_owned() })?;
+        let snapshot = snapshot::parse(row.required(0)?)?;
         let (exported, limit) = (row.required(1)?.to_owned(), row.parse::<Lsn>(2)?);
         if !self.mark.is_behind(snapshot.xmin) {
             return Ok(Err(Begun::NotYet("transactions from before are still open".to_owned())));
@@ -401,30 +399,4 @@ fn split_row_id(line: &[u8]) -> (Option<&str>, &[u8]) {
     let end = memchr::memchr(b'\t', line).unwrap_or(line.len());
     let (row_id, rest) = line.split_at(end);
     (str::from_utf8(row_id).ok(), rest.get(1..).unwrap_or_default())
-}
-
-/// `xmin:xmax:xip,xip,…`.
-fn parse_snapshot(text: &str) -> Option<XidSnapshot> {
-    let mut parts = text.split(':');
-    let (xmin, xmax, xip) = (parts.next()?, parts.next()?, parts.next()?);
-    let mut xip = xip
-        .split(',')
-        .filter(|xid| !xid.is_empty())
-        .map(|xid| xid.parse().ok())
-        .collect::<Option<Vec<u64>>>()?;
-    xip.sort_unstable();
-    Some(XidSnapshot { xmin: xmin.parse().ok()?, xmax: xmax.parse().ok()?, xip })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn snapshots_are_read() {
-        let snapshot = XidSnapshot { xmin: 10, xmax: 20, xip: vec![12, 15] };
-        assert_eq!(parse_snapshot("10:20:12,15"), Some(snapshot));
-        assert_eq!(parse_snapshot("10:10:"), Some(XidSnapshot { xmin: 10, xmax: 10, xip: vec![] }));
-        assert_eq!(parse_snapshot("10:x:"), None);
-    }
 }

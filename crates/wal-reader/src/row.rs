@@ -44,6 +44,7 @@ impl<'a> RowChange<'a> {
     pub(crate) async fn decode(
         self,
         relation: &'a Relation,
+        xid: u32,
         fetcher: &mut Fetcher,
     ) -> Result<Result<Decoded<'a>, decoder::Error>, Error> {
         let mut decoded = match self.cells(relation) {
@@ -52,7 +53,7 @@ impl<'a> RowChange<'a> {
         };
         if decoded.parts == KEY_CHANGE && decoded.new.contains(&Cell::Unchanged) {
             let Decoded { new, fetched, .. } = &mut decoded;
-            *fetched = fetcher.fill(relation, new, |column| self.text_of(column)).await?;
+            *fetched = fetcher.fill(relation, new, xid, |column| self.text_of(column)).await?;
         }
         Ok(Ok(decoded))
     }
