@@ -369,7 +369,8 @@ async fn deliver(
                 disturb(safe);
                 continue 'open;
             }
-            if disturb(safe) {
+            // While as much as possible is under way.
+            if next - safe == 8 && disturb(safe) {
                 continue 'open;
             }
         }
