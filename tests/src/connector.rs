@@ -73,6 +73,11 @@ impl Connector {
         self.folder.path().join("cdc.toml")
     }
 
+    /// The name of the pipeline's slot and publication.
+    pub fn slot(&self) -> String {
+        format!("cdc_{}", self.name.to_lowercase().replace('-', "_"))
+    }
+
     /// Where the pipeline keeps its checkpoint.
     pub fn state_folder(&self) -> PathBuf {
         self.state_dir.join(&self.name)

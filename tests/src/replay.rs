@@ -105,11 +105,6 @@ impl Replay {
         }
     }
 
-    /// Takes all messages.
-    pub fn take_all(&mut self, messages: impl IntoIterator<Item = Delivered>) {
-        messages.into_iter().for_each(|message| self.take(&message));
-    }
-
     /// The rows of a table in the order of these columns, sorted; every way to rebuild them agreed.
     fn rows(&self, table: &TableName, columns: &[String], faults: &mut Vec<String>) -> Vec<Vec<Cell>> {
         let parts =

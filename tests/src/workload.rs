@@ -164,17 +164,18 @@ async fn connect(shared: &Shared) -> Client {
     }
 }
 
-/// Changes the shape of a table in the middle of a transaction that writes to it before and after.
+/// Changes the shape of a table in the middle of a transaction that writes to it before and after. A name that comes
+/// again would be another column, which no consumer could tell.
 fn alter(number: u64) -> String {
+    let extra = format!("extra_{}", number / 4);
     let before = format!("UPDATE shifting SET note = 'before {number}' WHERE id % 50 = {}", number % 50);
-    let change = match number % 4 {
-        1 => "ADD COLUMN extra text",
-        2 => "ALTER COLUMN amount TYPE bigint",
-        3 => "DROP COLUMN extra",
-        _ => "ALTER COLUMN amount TYPE int",
+    let (change, set) = match number % 4 {
+        0 => (format!("ADD COLUMN {extra} text"), format!(", {extra} = 'neu'")),
+        1 => ("ALTER COLUMN amount TYPE bigint".to_owned(), format!(", {extra} = 'neuer'")),
+        2 => (format!("DROP COLUMN {extra}"), String::new()),
+        _ => ("ALTER COLUMN amount TYPE int".to_owned(), String::new()),
     };
-    let extra = if number % 4 == 1 || number % 4 == 2 { ", extra = 'neu'" } else { "" };
-    let after = format!("UPDATE shifting SET note = 'after {number}'{extra} WHERE id % 60 = {}", number % 60);
+    let after = format!("UPDATE shifting SET note = 'after {number}'{set} WHERE id % 60 = {}", number % 60);
     format!("BEGIN; {before}; ALTER TABLE shifting {change}; {after}; COMMIT")
 }
 

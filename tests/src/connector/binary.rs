@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// The program, built from the sources as they are now; once a test process. Cargo builds a test's own package, not
-/// the programs of others.
+/// the programs of others. For the whole workspace, so that dependencies have the features that they have in
+/// `cargo test --workspace`, and need not be built twice.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(build)
@@ -14,7 +15,7 @@ fn build() -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--package", "cdc", "--bin", "cdc", "--message-format", "json-render-diagnostics"])
+        .args(["build", "--workspace", "--bin", "cdc", "--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("CARGO_TARGET_DIR", target_folder())
         .stderr(Stdio::inherit());

@@ -1,6 +1,14 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
+use std::time::Duration;
+
+use async_nats::jetstream::{self, consumer::pull::OrderedConfig};
+use futures_util::StreamExt as _;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{Headers as _, Message as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 /// A message as a consumer gets it.
 #[derive(Clone, Debug)]
@@ -15,17 +23,79 @@ pub struct Delivered {
     pub payload: Vec<u8>,
 }
 
+const PATIENCE: Duration = Duration::from_secs(60);
+
 impl Delivered {
     /// The messages of a file of length-delimited events.
-    pub fn of_file(path: &Path) -> impl Iterator<Item = Self> {
+    pub fn each_of_file(path: &Path, mut take: impl FnMut(Self)) {
         let file = File::open(path).unwrap_or_else(|error| panic!("open {}: {error}", path.display()));
         let mut reader = BufReader::with_capacity(1 << 20, file);
-        std::iter::from_fn(move || {
-            let length = read_varint(&mut reader)?;
+        while let Some(length) = read_varint(&mut reader) {
             let mut payload = vec![0; length];
             reader.read_exact(&mut payload).expect("a whole event");
-            Some(Self { partition: String::new(), id: None, key: None, payload })
-        })
+            take(Self { partition: "file".to_owned(), id: None, key: None, payload });
+        }
+    }
+
+    /// The messages of a pipeline in Kafka, without the topic of all schemas.
+    pub fn each_of_kafka(brokers: &str, pipeline: &str, mut take: impl FnMut(Self)) {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("group.id", "replay")
+            .create()
+            .expect("a consumer");
+        let metadata = consumer.fetch_metadata(None, PATIENCE).expect("the list of topics");
+        let prefix = format!("{pipeline}.");
+        let topics = metadata.topics().iter().filter(|topic| topic.name().starts_with(&prefix));
+        let (mut list, mut missing) = (TopicPartitionList::new(), 0);
+        for topic in topics.filter(|topic| topic.name() != format!("{prefix}schemas")) {
+            for partition in topic.partitions() {
+                let (topic, partition) = (topic.name(), partition.id());
+                let (low, high) =
+                    consumer.fetch_watermarks(topic, partition, PATIENCE).expect("the watermarks");
+                list.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset");
+                missing += high - low;
+            }
+        }
+        consumer.assign(&list).expect("the partitions");
+        for missing in (0..missing).rev() {
+            let message = consumer.poll(PATIENCE);
+            let message =
+                message.unwrap_or_else(|| panic!("{missing} more did not come")).expect("a message");
+            let id =
+                message.headers().and_then(|headers| headers.iter().find(|header| header.key == "cdc-id"));
+            let id = id.and_then(|header| header.value).expect("an ID");
+            take(Self {
+                partition: format!("{}/{}", message.topic(), message.partition()),
+                id: Some(String::from_utf8(id.to_vec()).expect("text")),
+                key: Some(message.key().map(<[u8]>::to_vec)),
+                payload: message.payload().expect("a payload").to_vec(),
+            });
+        }
+    }
+
+    /// The messages of a JetStream stream.
+    pub fn each_of_nats(url: &str, stream: &str, mut take: impl FnMut(Self)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let context = jetstream::new(async_nats::connect(url).await.expect("connect to NATS"));
+            let stream = context.get_stream(stream).await.expect("the stream");
+            let mut missing = stream.cached_info().state.messages;
+            let consumer = stream.create_consumer(OrderedConfig::default()).await.expect("a consumer");
+            let mut messages = consumer.messages().await.expect("its messages");
+            while missing > 0 {
+                let next = tokio::time::timeout(PATIENCE, messages.next()).await.expect("a message in time");
+                let message = next.expect("a message").expect("a message");
+                let id = message.headers.as_ref().and_then(|headers| headers.get("Nats-Msg-Id"));
+                take(Self {
+                    partition: "stream".to_owned(),
+                    id: Some(id.expect("an ID").to_string()),
+                    key: None,
+                    payload: message.payload.to_vec(),
+                });
+                missing -= 1;
+            }
+        });
     }
 }
 

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use end_to_end::connector::Connector;
 use end_to_end::random::{Random, is_torture, seed};
-use end_to_end::replay::{Delivered, Replay, Source, source_rows};
-use end_to_end::servers::Postgres;
+use end_to_end::replay::{Delivered, Replay, Source, Summary, source_rows};
+use end_to_end::servers::{Kafka, Nats, Postgres, unique};
 use end_to_end::session::Session;
 use end_to_end::workload::{Amount, Workload, create_tables};
 use event::envelope::ChangeEvent;
 use prost::Message as _;
 
-use crate::pipeline::{source, wait_until_caught_up};
+use crate::setup::{source, wait_until_caught_up};
 
 #[test]
 fn file() {
@@ -21,12 +21,36 @@ fn file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events");
     let sink = format!("[sink.file]\npath = \"{}\"", path.display());
-    let (messages, source) = survive("chaos_file", &sink, seed, || Delivered::of_file(&path).collect());
-    the_judge_is_strict(messages, &source, &mut Random::new(seed));
+    let (source, _) =
+        survive(&unique("chaos-file"), &sink, seed, |take| Delivered::each_of_file(&path, take));
+    if !is_torture() {
+        let mut messages = Vec::new();
+        Delivered::each_of_file(&path, |message| messages.push(message));
+        the_judge_is_strict(&messages, &source, &mut Random::new(seed));
+    }
+}
+
+#[test]
+fn kafka() {
+    let seed = seed("chaos::kafka");
+    let (broker, name) = (Kafka::shared().brokers(), unique("chaos-kafka"));
+    let sink = format!("[sink.kafka]\nbrokers = [\"{broker}\"]\npartitions = 3");
+    survive(&name, &sink, seed, |take| Delivered::each_of_kafka(&broker, &name, take));
+}
+
+#[test]
+fn nats() {
+    let seed = seed("chaos::nats");
+    let (url, name) = (Nats::shared().url(), unique("chaos-nats"));
+    let sink = format!("[sink.nats]\nservers = [\"{url}\"]");
+    let (_, summary) = survive(&name, &sink, seed, |take| {
+        Delivered::each_of_nats(&url, &format!("CDC_{name}"), take);
+    });
+    assert_eq!(summary.repeated, 0, "each change is in the stream once: {summary:?}");
 }
 
 /// What was found right would have been found wrong had anything been lost, invented, altered or moved.
-fn the_judge_is_strict(messages: Vec<Delivered>, source: &Source, random: &mut Random) {
+fn the_judge_is_strict(messages: &[Delivered], source: &Source, random: &mut Random) {
     // What came more than once may lose a copy. And near the end, little follows that could show it.
     let mut places = HashMap::new();
     for (at, message) in messages.iter().enumerate() {
@@ -40,15 +64,17 @@ fn the_judge_is_strict(messages: Vec<Delivered>, source: &Source, random: &mut R
     stream.truncate(stream.len() / 2);
     let mut judge = |what: &str, change: &dyn Fn(&mut Vec<Delivered>, usize)| {
         let at = *random.pick(&stream);
-        let mut messages = messages.clone();
+        let mut messages = messages.to_vec();
         change(&mut messages, at);
         let mut replay = Replay::default();
-        replay.take_all(messages);
+        messages.iter().for_each(|message| replay.take(message));
         assert!(!replay.faults(source).is_empty(), "{what} at {at} was not noticed");
     };
     judge("a lost event", &|messages, at| _ = messages.remove(at));
     judge("a lost end", &|messages, at| messages.truncate(at));
-    judge("a repetition out of its run", &|messages, at| messages.push(messages[at].clone()));
+    judge("a repetition out of its run", &|messages, at| {
+        messages.insert(at + 9, messages[at].clone());
+    });
     judge("a swap", &|messages, at| {
         let event = messages.remove(at);
         let later = (at + 40).min(messages.len());
@@ -74,46 +100,55 @@ fn survive(
     name: &str,
     sink: &str,
     seed: u64,
-    read: impl FnOnce() -> Vec<Delivered>,
-) -> (Vec<Delivered>, Source) {
+    read: impl FnOnce(&mut dyn FnMut(Delivered)),
+) -> (Source, Summary) {
     let mut random = Random::new(seed);
+    let mut kill_at = random.fork();
     let (rows, kills) = if is_torture() { (1_000_000, 25) } else { (50_000, 5) };
     let postgres = Postgres::start(*random.pick(&Postgres::VERSIONS));
     let session = Session::open(&postgres, "postgres");
     create_tables(&session, 500, seed);
-    let mut cdc = Connector::new(name, &format!("{}{sink}", source(&postgres, "postgres")));
-    let workload =
-        Workload::start(postgres.url("postgres"), Amount { rows, pause: Duration::ZERO }, random.number());
-
-    for kill in 0..kills {
+    let mut cdc = Connector::new(name, &format!("{}{sink}", source(&postgres.url("postgres"))));
+    // Slowly enough to go on while the program starts again and again.
+    let pause = Duration::from_millis(if is_torture() { 0 } else { 8 });
+    let mut write = |rows| Workload::start(postgres.url("postgres"), Amount { rows, pause }, random.number());
+    let workload = write(rows / 5);
+    for _ in 0..kills * 2 / 5 {
         let lines = cdc.log().len();
         cdc.start();
-        if kill < kills * 2 / 5 {
-            // In the load, or a little later.
-            cdc.wait_for_log_after(lines, "load");
-            sleep(Duration::from_millis(random.within(0..250)));
-        } else {
-            cdc.wait_for_log_after(lines, "streaming");
-            let started = Instant::now();
-            let least = Duration::from_millis(random.within(0..2500));
-            let share = rows * kill / kills;
-            while started.elapsed() < least || (workload.changed() < share && !workload.is_over()) {
-                sleep(Duration::from_millis(5));
-            }
+        // In the load, or a little later.
+        cdc.wait_for_log_after(lines, "load");
+        sleep(Duration::from_millis(kill_at.within(0..250)));
+        cdc.kill();
+    }
+    let lines = cdc.log().len();
+    cdc.start();
+    cdc.wait_for_log_after(lines, "streaming");
+    let mut changed = workload.finish();
+    let rows = rows - changed;
+    let workload = write(rows);
+    let kills = kills - kills * 2 / 5;
+    for kill in 0..kills {
+        let started = Instant::now();
+        let least = Duration::from_millis(kill_at.within(0..2500));
+        let share = rows * kill / kills;
+        while started.elapsed() < least || (workload.changed() < share && !workload.is_over()) {
+            sleep(Duration::from_millis(5));
         }
         cdc.kill();
-        println!("kill {kill}: {} rows changed", workload.changed());
+        let lines = cdc.log().len();
+        cdc.start();
+        cdc.wait_for_log_after(lines, "streaming");
     }
-    cdc.start();
-    let changed = workload.finish();
-    wait_until_caught_up(&mut cdc, &session, &format!("cdc_{name}"));
+    changed += workload.finish();
+    wait_until_caught_up(&mut cdc, &session);
     assert_eq!(cdc.terminate(), Some(0), "{}", cdc.log_text());
 
-    let (messages, source) = (read(), source_rows(&session));
     let mut replay = Replay::default();
-    messages.iter().for_each(|message| replay.take(message));
+    read(&mut |message| replay.take(&message));
+    let source = source_rows(&session);
     let about = format!("CDC_SEED={seed}, {changed} rows changed");
     let summary = replay.assert_equals(&source, &about);
     println!("{name}: {about}: {summary:?}");
-    (messages, source)
+    (source, summary)
 }

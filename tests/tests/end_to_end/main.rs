@@ -3,7 +3,19 @@
 //! | module | idea |
 //! |---|---|
 //! | `chaos` | killed at any moment, under any load: the sink ends up with the source's rows |
+//! | `outage` | brokers, databases and networks that go and come back: nothing lost, memory bounded, few words |
+//! | `stranger` | wrong input is refused with a code and the remedy, and once mended nothing is missing |
+//! | `shutdown` | told to end, it drains, saves and leaves, whatever it is doing |
+//! | `loads` | loads alone, anew and of added tables, beside changes that go on |
+//! | `commands` | what people and machines ask a pipeline |
+//! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
 
 mod chaos;
-mod pipeline;
+mod commands;
+mod loads;
+mod origins;
+mod outage;
+mod setup;
+mod shutdown;
+mod stranger;
