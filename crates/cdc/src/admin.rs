@@ -38,7 +38,10 @@ pub(crate) struct AdminError {
 impl AdminPages {
     /// Serves the pages about one pipeline.
     pub(crate) async fn serve(address: SocketAddr, status: Arc<Status>) -> Result<Self, AdminError> {
-        let listener = TcpListener::bind(address).await.map_err(|source| AdminError { address, source })?;
+        let failed = |source| AdminError { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        // With port 0 the system has chosen one: nobody would find it otherwise.
+        let address = listener.local_addr().map_err(failed)?;
         if !address.ip().is_loopback() {
             tracing::warn!(%address, "the admin pages are open to other machines, and ask for no password");
         }
