@@ -41,11 +41,7 @@ bench: ## throughput, CPU and memory beside the server's own reader
 	bench/run $(BENCH)
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60) each, on the nightly toolchain
-	dev/install build tools
-	@cd fuzz && PATH="$(STATE)/tools/bin:$$PATH" && set -e && \
-	for target in $$(cargo +nightly fuzz list); do \
-		cargo +nightly fuzz run "$$target" -- -max_total_time=$(or $(FUZZ_SECONDS),60); \
-	done
+	fuzz/run $(or $(FUZZ_SECONDS),60)
 
 clean-state: ## stop all servers and remove everything that was installed
 	@[[ ! -d "$(STATE)/run" ]] || dev/server stop-all "$(STATE)/run"

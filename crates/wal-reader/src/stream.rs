@@ -115,7 +115,7 @@ impl Stream {
     /// Handles what is buffered, until the batch is full; whether that left something in the batch.
     async fn take_buffered(&mut self, batch: &mut Batch, fences: &mut Fences) -> Result<bool, Error> {
         let captured_time_us = clock::now_us();
-        while !batch.is_full() && !(self.cuts_at_commit && batch.reached().is_some()) {
+        while !(batch.is_full() || self.cuts_at_commit && batch.reached().is_some()) {
             let frame = match self.reader.frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
