@@ -13,11 +13,15 @@ fn every_error_code_is_explained() {
         rust_files(&krate.unwrap().path().join("src"), &mut files);
     }
     let sources = files.iter().flat_map(|file| codes(&fs::read_to_string(file).unwrap(), "\"CDC-")).collect();
-    let explained: BTreeSet<String> = codes(&fs::read_to_string(root.join("docs/errors.md")).unwrap(), "### CDC-");
+    let explained: BTreeSet<String> =
+        codes(&fs::read_to_string(root.join("docs/errors.md")).unwrap(), "### CDC-");
     let in_sources: BTreeSet<String> = sources;
     let missing: Vec<_> = in_sources.difference(&explained).collect();
     let gone: Vec<_> = explained.difference(&in_sources).collect();
-    assert!(missing.is_empty() && gone.is_empty(), "not in docs/errors.md: {missing:?}; no longer in use: {gone:?}");
+    assert!(
+        missing.is_empty() && gone.is_empty(),
+        "not in docs/errors.md: {missing:?}; no longer in use: {gone:?}"
+    );
 }
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -25,11 +25,11 @@ fn build() -> PathBuf {
     let output = command.output().expect("run cargo");
     assert!(output.status.success(), "cdc does not build");
     let messages = String::from_utf8(output.stdout).expect("text");
-    let executable = messages.lines().filter_map(|line| {
+    let mut executable = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         Some(PathBuf::from(message.get("executable")?.as_str()?))
     });
-    executable.last().expect("cargo names the program")
+    executable.next_back().expect("cargo names the program")
 }
 
 /// Two above `<target>/<profile>/deps/<this test>`.

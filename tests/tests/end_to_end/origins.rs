@@ -45,7 +45,7 @@ fn dropped_origins_are_not_sent_and_the_checkpoint_passes_them() {
     Delivered::each_of_file(&setup.events_file(), |message| {
         let event = ChangeEvent::decode(&message.payload[..]).unwrap();
         assert!(event.table != "echo" || event.table_seq == 0, "an echo was sent: {event:?}");
-        if event.txid != "" && event.table_seq > 0 {
+        if !event.txid.is_empty() && event.table_seq > 0 {
             origins.push(event.origin);
         }
     });
