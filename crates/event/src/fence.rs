@@ -147,10 +147,12 @@ impl Fences {
         })
     }
 
-    /// Whether a TRUNCATE is in every read of the table. One that is not goes out and voids them all.
+    /// Whether the reads that contain a TRUNCATE left no key of the table out. One for which some did goes out and
+    /// voids them all. That no fence is against it does not do: one that was forgotten would be.
     pub fn contain_truncate(&mut self, table: &TableName, place: Place) -> bool {
         let Some(fences) = self.0.get_mut(table) else { return false };
-        if fences.iter().all(|fence| fence.contains(place)) {
+        let containing = fences.iter().filter(|fence| fence.contains(place));
+        if cover_all_keys(containing.map(|fence| fence.range.as_ref())) {
             return true;
         }
         for fence in fences {
@@ -172,6 +174,23 @@ impl Fences {
     pub fn len(&self) -> usize {
         self.0.values().map(Vec::len).sum()
     }
+}
+
+/// Whether ranges leave no key out; none is the range of all keys.
+fn cover_all_keys<'a>(ranges: impl Iterator<Item = Option<&'a KeyRange>>) -> bool {
+    let Some(mut ranges) = ranges.collect::<Option<Vec<_>>>() else { return true };
+    ranges.sort_unstable_by_key(|range| range.from);
+    let mut covered_to = None;
+    for range in ranges {
+        if range.from.is_some() && range.from > covered_to {
+            return false;
+        }
+        if range.to.is_none() {
+            return true;
+        }
+        covered_to = covered_to.max(range.to);
+    }
+    false
 }
 
 /// JSON has no maps with structured keys: a list of pairs.

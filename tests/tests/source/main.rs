@@ -11,6 +11,7 @@ mod lock;
 mod messages;
 mod position;
 mod published;
+mod random;
 mod ranges;
 mod refusals;
 mod reload;

@@ -15,12 +15,19 @@ pub(crate) struct Replica {
     loads: HashMap<String, HashSet<Vec<u8>>>,
     /// Position of a column that only grows, per key, as long as the key lives.
     version_column: Option<usize>,
+    /// By table: what it was last.
+    versions: HashMap<String, HashMap<Vec<u8>, i64>>,
 }
 
 impl Replica {
     /// Also watches that no key's version in this column goes back.
     pub(crate) fn with_versions(column: usize) -> Self {
         Self { version_column: Some(column), ..Self::default() }
+    }
+
+    /// A load of the table broke off: what it has shown is newer than what the log comes to next.
+    pub(crate) fn expect_older(&mut self, table: &str) {
+        self.versions.remove(table);
     }
 
     pub(crate) fn take_all(&mut self, events: &[ChangeEvent]) {
@@ -49,12 +56,12 @@ impl Replica {
                             *new = old.clone();
                         }
                     }
-                    if let Some(column) = self.version_column {
-                        assert!(
-                            version(&old[column]) <= version(&new[column]),
-                            "an older version after a newer: {event:?}, was {old:?}"
-                        );
-                    }
+                }
+                if let Some(column) = self.version_column {
+                    let version = version(&new[column]);
+                    let last =
+                        self.versions.entry(event.table.clone()).or_default().insert(key.clone(), version);
+                    assert!(last <= Some(version), "an older version after {last:?}: {}", line(event));
                 }
                 if op == Op::Read {
                     let load = event.load.as_ref().expect("a load");
@@ -62,8 +69,14 @@ impl Replica {
                 }
                 rows.insert(key, new);
             }
-            Op::Delete => drop(rows.remove(&key)),
-            Op::Truncate => rows.clear(),
+            Op::Delete => {
+                rows.remove(&key);
+                self.versions.entry(event.table.clone()).or_default().remove(&key);
+            }
+            Op::Truncate => {
+                rows.clear();
+                self.versions.remove(&event.table);
+            }
             Op::LoadBegin => {
                 let load = event.load.as_ref().expect("a load");
                 assert!(
@@ -77,7 +90,9 @@ impl Replica {
                 let seen = self.loads.get(&load.id).expect("LOAD_BEGIN came before");
                 assert_eq!(load.rows, seen.len() as u64, "LOAD_END counts other rows");
                 let (from, to) = (load.from.as_ref(), load.to.as_ref());
-                rows.retain(|key, _| seen.contains(key) || !in_range(key, from, to));
+                let is_there = |key: &Vec<u8>| seen.contains(key) || !in_range(key, from, to);
+                rows.retain(|key, _| is_there(key));
+                self.versions.entry(event.table.clone()).or_default().retain(|key, _| is_there(key));
             }
             Op::Schema | Op::Message | Op::Heartbeat | Op::Unspecified => {}
         }

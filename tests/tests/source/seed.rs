@@ -19,6 +19,11 @@ impl Random {
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
+
+    /// Whether something that happens so many times in a hundred happens now.
+    pub(crate) fn percent(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
 }
 
 /// The seeds to play: `CDC_SEED` alone if it is set, else `CDC_SEEDS` (or so few as make a quick test) different ones.

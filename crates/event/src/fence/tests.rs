@@ -108,6 +108,32 @@ fn a_truncate_that_not_every_read_contains_goes_out_and_voids_them_all() {
 }
 
 #[test]
+fn a_truncate_is_contained_only_if_no_key_was_read_before_it() {
+    let contained = |ranges: &[Option<KeyRange>]| {
+        let mut fences = Fences::default();
+        for range in ranges {
+            fences.add(orders(), fence(100, 1000, range.clone()));
+        }
+        fences.contain_truncate(&orders(), place(99, 500))
+    };
+    assert!(contained(&[None]) && contained(&[Some(range(None, None))]));
+    assert!(contained(&[Some(range(Some(10), None)), Some(range(None, Some(10)))]));
+    assert!(contained(&[
+        Some(range(None, Some(10))),
+        Some(range(Some(3), Some(5))),
+        Some(range(Some(7), None))
+    ]));
+    assert!(!contained(&[Some(range(Some(10), None))]), "the first range was read before, and is forgotten");
+    assert!(!contained(&[Some(range(None, Some(10)))]), "the second");
+    assert!(!contained(&[Some(range(None, Some(10))), Some(range(Some(11), None))]), "10");
+    // A read of the whole table outdoes an older one, whose rows it has replaced.
+    let mut fences = Fences::default();
+    fences.add(orders(), fence(50, 300, None));
+    fences.add(orders(), fence(100, 1000, None));
+    assert!(fences.contain_truncate(&orders(), place(99, 500)));
+}
+
+#[test]
 fn a_replay_decides_as_the_first_run_did() {
     let mut fences = Fences::default();
     fences.add(orders(), fence(100, 1000, None));
