@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, consumer::pull::OrderedConfig};
 use futures_util::StreamExt as _;
@@ -42,6 +42,7 @@ impl Delivered {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("group.id", "replay")
+            .set("enable.auto.commit", "false")
             .create()
             .expect("a consumer");
         let metadata = consumer.fetch_metadata(None, PATIENCE).expect("the list of topics");
@@ -58,10 +59,16 @@ impl Delivered {
             }
         }
         consumer.assign(&list).expect("the partitions");
-        for missing in (0..missing).rev() {
-            let message = consumer.poll(PATIENCE);
-            let message =
-                message.unwrap_or_else(|| panic!("{missing} more did not come")).expect("a message");
+        let mut deadline = Instant::now() + PATIENCE;
+        while missing > 0 {
+            // It may come back without a message before the time is over.
+            let Some(message) = consumer.poll(Duration::from_secs(1)) else {
+                assert!(Instant::now() < deadline, "{missing} more did not come: {:?}", consumer.position());
+                continue;
+            };
+            let message = message.expect("a message");
+            missing -= 1;
+            deadline = Instant::now() + PATIENCE;
             let id =
                 message.headers().and_then(|headers| headers.iter().find(|header| header.key == "cdc-id"));
             let id = id.and_then(|header| header.value).expect("an ID");

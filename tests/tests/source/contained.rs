@@ -62,7 +62,7 @@ async fn a_transaction_id_handed_out_twice() {
     let mut fences = Fences::default();
     fences.add(crate::world::table("t"), Fence { snapshot, limit, range: None, voided: None });
     let mut tail = world.tail_over(start, fences).await;
-    let streamed = tail.to_now(&world.sql).await;
+    let streamed = tail.until_now(&world.sql).await;
     let inserts: HashSet<String> =
         lines(&streamed).into_iter().filter(|line| line.starts_with("insert")).collect();
     assert_eq!(inserts, HashSet::from(["insert t(2)".to_owned()]));

@@ -26,7 +26,7 @@ async fn a_fence_lives_until_the_saved_position_has_passed_it() {
     saved.forget_before(in_between);
     assert_eq!(saved.len(), 1);
     let mut tail = world.tail_over(in_between, saved).await;
-    assert_eq!(lines(&tail.to_now(&world.sql).await), ["insert t(3)"]);
+    assert_eq!(lines(&tail.until_now(&world.sql).await), ["insert t(3)"]);
 
     // A checkpoint after the fence: nothing that it contains comes again, nothing that comes needs it.
     let mut saved = tail.fences.clone();
@@ -37,7 +37,7 @@ async fn a_fence_lives_until_the_saved_position_has_passed_it() {
     let reached = tail.reached;
     drop(tail);
     let mut tail = world.tail_over(reached, saved).await;
-    let events = lines(&tail.to_now(&world.sql).await);
+    let events = lines(&tail.until_now(&world.sql).await);
     assert_eq!(
         events.iter().filter(|line| !line.starts_with("message")).collect::<Vec<_>>(),
         ["insert t(4)"]
@@ -83,7 +83,7 @@ async fn a_crash_loses_the_unit_being_read_and_no_other() {
     }
     replica.take_all(&rest.events);
     rest.add_to(&mut fences);
-    let streamed = world.tail_over(start, fences).await.to_now(&world.sql).await;
+    let streamed = world.tail_over(start, fences).await.until_now(&world.sql).await;
     let sent = streamed.iter().filter(|event| event.op() != Op::Schema).count();
     assert_eq!(sent, 110, "100 updates and 10 deletes of the unit that was read before them");
     replica.take_all(&streamed);

@@ -11,7 +11,7 @@ async fn streamed(setup: &str, statements: &str) -> Vec<ChangeEvent> {
     world.run("CREATE PUBLICATION published FOR ALL TABLES").await;
     let start = world.slot().await;
     world.run(statements).await;
-    let events = changes(&world.tail(start).await.to_now(&world.sql).await);
+    let events = changes(&world.tail(start).await.until_now(&world.sql).await);
     let loaded = world.load("t").await;
     assert_eq!(
         events.last().unwrap().schema_fp,
@@ -23,7 +23,10 @@ async fn streamed(setup: &str, statements: &str) -> Vec<ChangeEvent> {
 }
 
 fn keys(events: &[ChangeEvent]) -> Vec<String> {
-    events.iter().map(|event| event.key.as_ref().map_or("none".to_owned(), |key| row(Some(key)))).collect()
+    events
+        .iter()
+        .map(|event| event.key.as_ref().map_or_else(|| "none".to_owned(), |key| row(Some(key))))
+        .collect()
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ async fn a_rewrite_right_before_the_lock(statement: &str) {
     assert_eq!(replica.rows("t"), world.rows("t").await, "after {statement}");
     let mut fences = event::Fences::default();
     fences.add(unit.table, unit.fence);
-    let streamed = world.tail_over(start, fences).await.to_now(&world.sql).await;
+    let streamed = world.tail_over(start, fences).await.until_now(&world.sql).await;
     assert_eq!(lines(&streamed), [] as [&str; 0], "the load contains all of it");
 }
 
@@ -83,7 +83,7 @@ async fn nothing_rewrites_the_table_while_it_is_read() {
     assert_eq!(changes(&events).len(), 7, "five rows between LOAD_BEGIN and LOAD_END");
     let mut fences = event::Fences::default();
     fences.add(unit.table, unit.fence);
-    let streamed = world.tail_over(start, fences).await.to_now(&world.sql).await;
+    let streamed = world.tail_over(start, fences).await.until_now(&world.sql).await;
     assert_eq!(lines(&streamed), ["truncate t"]);
 }
 
@@ -120,7 +120,7 @@ async fn an_exclusive_lock_asked_for_between_the_holder_and_its_workers() {
     assert!(loaded.units.len() > 1);
     let mut replica = Replica::default();
     replica.take_all(&loaded.events);
-    let streamed = world.tail_over(start, loaded.fences()).await.to_now(&world.sql).await;
+    let streamed = world.tail_over(start, loaded.fences()).await.until_now(&world.sql).await;
     replica.take_all(&streamed);
     assert_eq!(replica.rows("t"), world.rows("t").await);
 }
@@ -151,7 +151,7 @@ async fn workers_share_one_snapshot() {
             == 0));
     let mut fences = event::Fences::default();
     fences.add(unit.table, unit.fence);
-    let streamed = world.tail_over(start, fences).await.to_now(&world.sql).await;
+    let streamed = world.tail_over(start, fences).await.until_now(&world.sql).await;
     assert_eq!(lines(&streamed), ["insert t(1)", "insert t(51)", "insert t(101)", "insert t(151)"]);
 }
 
@@ -182,7 +182,7 @@ async fn a_large_table_grows_while_its_blocks_are_read() {
     let mut replica = Replica::default();
     replica.take_all(&loaded.events);
     let mut tail = world.tail_over(start, loaded.fences()).await;
-    replica.take_all(&tail.to_now(&world.sql).await);
+    replica.take_all(&tail.until_now(&world.sql).await);
     let expected = world.rows("t").await;
     assert_eq!(text(&world.sql, "SELECT count(*) FROM t").await, expected.len().to_string());
     assert!(replica.rows("t") == expected, "{} rows instead of {}", replica.rows("t").len(), expected.len());

@@ -16,7 +16,7 @@ async fn with_and_without_a_transaction() {
         )
         .await;
     let mut tail = world.tail(start).await;
-    let events = tail.to_now(&world.sql).await;
+    let events = tail.until_now(&world.sql).await;
     // Its own position counts, not its transaction's end.
     assert_eq!(lines(&events), ["insert t(1)", "message inside a", "insert t(2)", "message not undone c"]);
     let message = |content: &[u8]| {

@@ -32,7 +32,7 @@ async fn an_idle_database_s_position_moves_with_its_neighbours() {
     assert!(tail.stream.passed() >= reached && tail.stream.log_end() >= reached);
     // Nothing of ours was skipped over.
     run(&world.sql, "INSERT INTO t VALUES (1)").await;
-    assert_eq!(lines(&tail.to_now(&world.sql).await), ["insert t(1)"]);
+    assert_eq!(lines(&tail.until_now(&world.sql).await), ["insert t(1)"]);
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn closing_tells_the_last_position() {
     let start = world.begin().await;
     let mut tail = world.tail(start).await;
     world.run("INSERT INTO t VALUES (1)").await;
-    tail.to_now(&world.sql).await;
+    tail.until_now(&world.sql).await;
     let reached = tail.reached;
     tail.stream.release(Position::Postgres(reached));
     tail.stream.close().await.unwrap();
@@ -61,7 +61,7 @@ async fn a_server_can_stop_beside_an_open_stream() {
     let start = world.begin().await;
     let mut tail = world.tail(start).await;
     world.run("INSERT INTO t SELECT generate_series(1, 1000)").await;
-    tail.to_now(&world.sql).await;
+    tail.until_now(&world.sql).await;
     let reading = tokio::spawn(async move {
         loop {
             let reached = tail.reached;

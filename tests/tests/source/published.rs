@@ -95,7 +95,7 @@ async fn same_as(world: &World, start: Lsn, name: &str, changes: &str, query: &s
     replica.take_all(&loaded.events);
     assert_eq!(replica.rows(name), world.rows(&format!("({query}) q")).await, "read");
     world.run(changes).await;
-    let streamed = world.tail_over(start, loaded.fences()).await.to_now(&world.sql).await;
+    let streamed = world.tail_over(start, loaded.fences()).await.until_now(&world.sql).await;
     replica.take_all(&streamed);
     assert_eq!(replica.rows(name), world.rows(&format!("({query}) q")).await, "streamed");
     let fingerprints = |events: &[event::envelope::ChangeEvent]| {
@@ -193,7 +193,7 @@ async fn partitions_by_themselves() {
     world.run("UPDATE t SET region = 2 WHERE id IN (2, 4); UPDATE t SET v = 'w' WHERE id IN (1, 2); DELETE FROM t WHERE id = 6").await;
     let mut fences = one.fences();
     two.add_to(&mut fences);
-    replica.take_all(&world.tail_over(start, fences).await.to_now(&world.sql).await);
+    replica.take_all(&world.tail_over(start, fences).await.until_now(&world.sql).await);
     assert_eq!(replica.rows("one"), world.rows("one").await);
     assert_eq!(replica.rows("two"), world.rows("two").await);
     assert_eq!(replica.rows("t"), [] as [&str; 0]);

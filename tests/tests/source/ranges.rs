@@ -42,7 +42,7 @@ async fn each_half_of_a_key_change_is_judged_by_its_own_range() {
     assert_eq!(loaded.units[0].next, Some(KeyBound::Int(101)));
     let mut replica = Replica::default();
     replica.take_all(&loaded.events);
-    let streamed = world.tail_over(start, loaded.fences()).await.to_now(&world.sql).await;
+    let streamed = world.tail_over(start, loaded.fences()).await.until_now(&world.sql).await;
     assert_eq!(
         lines(&streamed),
         ["delete t was (50,omitted)", "insert t(0,v560)", "delete t was (51,omitted)", "insert t(-1,v51)",]
@@ -62,7 +62,7 @@ async fn a_truncate_between_two_ranges_goes_out_and_voids_both() {
     let mut replica = Replica::default();
     replica.take_all(&loaded.events);
     let mut tail = world.tail_over(start, loaded.fences()).await;
-    let streamed = tail.to_now(&world.sql).await;
+    let streamed = tail.until_now(&world.sql).await;
     let lines = lines(&streamed);
     assert_eq!(lines[..2], ["delete t was (3,omitted)", "truncate t"], "903 was deleted before it was read");
     assert_eq!(lines.len(), 2 + 498, "what came after the TRUNCATE comes, wherever it was read");
@@ -72,7 +72,7 @@ async fn a_truncate_between_two_ranges_goes_out_and_voids_both() {
     // A crash now: the log is read again from the start, over the fences as they were saved.
     let saved = tail.fences.clone();
     drop(tail);
-    let again = world.tail_over(start, saved).await.to_now(&world.sql).await;
+    let again = world.tail_over(start, saved).await.until_now(&world.sql).await;
     let again: Vec<_> =
         crate::replica::lines(&again).into_iter().filter(|line| !line.starts_with("message")).collect();
     assert_eq!(again, lines);
@@ -91,7 +91,7 @@ async fn a_truncate_after_a_forgotten_range_goes_out() {
     let limit = first.fence.limit;
     tail.fences.add(first.table, first.fence);
     while tail.reached < limit {
-        replica.take_all(&tail.to_now(&world.sql).await);
+        replica.take_all(&tail.until_now(&world.sql).await);
     }
     let reached = tail.reached;
     tail.fences.forget_before(reached);
@@ -101,7 +101,7 @@ async fn a_truncate_after_a_forgotten_range_goes_out() {
     let rest = load_from(&mut loader, &world.pool, "t", first.next).await;
     replica.take_all(&rest.events);
     rest.add_to(&mut tail.fences);
-    replica.take_all(&tail.to_now(&world.sql).await);
+    replica.take_all(&tail.until_now(&world.sql).await);
     assert_eq!(replica.rows("t"), world.rows("t").await);
 }
 
@@ -114,11 +114,11 @@ async fn a_truncate_that_every_range_contains_is_dropped() {
     let mut replica = Replica::default();
     replica.take_all(&loaded.events);
     let mut tail = world.tail_over(start, loaded.fences()).await;
-    assert_eq!(lines(&tail.to_now(&world.sql).await), [] as [&str; 0]);
+    assert_eq!(lines(&tail.until_now(&world.sql).await), [] as [&str; 0]);
     assert_eq!(replica.rows("t"), world.rows("t").await);
     // And one that none contains.
     world.run("TRUNCATE t; INSERT INTO t VALUES (1, 'x')").await;
-    assert_eq!(lines(&tail.to_now(&world.sql).await), ["truncate t", "insert t(1,x)"]);
+    assert_eq!(lines(&tail.until_now(&world.sql).await), ["truncate t", "insert t(1,x)"]);
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn any_key(key_type: &str, keys: &str, as_shown: &str) {
     let mut replica = Replica::with_versions(1);
     replica.take_all(&loaded.events);
     let mut tail = world.tail_over(start, loaded.fences()).await;
-    let streamed = tail.to_now(&world.sql).await;
+    let streamed = tail.until_now(&world.sql).await;
     assert_eq!(streamed.iter().filter(|event| event.after.is_some()).count() as u64, loaded.units[0].rows);
     replica.take_all(&streamed);
     let shown = format!("(SELECT {as_shown}, v FROM t) shown");

@@ -20,13 +20,13 @@ async fn a_transaction_that_was_sent_but_is_not_visible_yet() {
     let mut replica = Replica::default();
     replica.take_all(&loaded.events);
     let mut tail = world.tail_over(start, loaded.fences()).await;
-    tail.to_now(&world.sql).await;
+    tail.until_now(&world.sql).await;
     tail.stream.note_delivered();
     let mut loader = world.loader().await;
 
     let stall = Stall::begin(&world).await;
     let stalled = stall.commit("UPDATE t SET v = 'new' WHERE id = 1; DELETE FROM t WHERE id = 2").await;
-    let streamed = tail.to_now(&world.sql).await;
+    let streamed = tail.until_now(&world.sql).await;
     assert_eq!(lines(&streamed), ["update t(1,new)", "delete t was (2,omitted)"]);
     replica.take_all(&streamed);
     assert_eq!(world.rows("t").await, ["(1,old)", "(2,old)"], "SQL does not see it yet");
@@ -42,7 +42,7 @@ async fn a_transaction_that_was_sent_but_is_not_visible_yet() {
     assert_eq!(replica.rows("t"), ["(1,new)"]);
     tail.fences.add(unit.table, unit.fence);
     world.run("UPDATE t SET v = 'newer'").await;
-    replica.take_all(&tail.to_now(&world.sql).await);
+    replica.take_all(&tail.until_now(&world.sql).await);
     assert_eq!(replica.rows("t"), world.rows("t").await);
 }
 
@@ -57,7 +57,7 @@ async fn what_is_contained_is_neither_sent_nor_counted() {
     world.run("UPDATE t SET v = 'sent' WHERE id = 1").await;
     tail.stream.note_delivered();
     let mut loader = Loader::open(&world.options).await.unwrap();
-    replica.take_all(&tail.to_now(&world.sql).await);
+    replica.take_all(&tail.until_now(&world.sql).await);
     assert!(!tail.stream.delivered().unwrap().is_empty());
     world.run("UPDATE t SET v = 'only read' WHERE id = 2; INSERT INTO t VALUES (3, 'c'); DELETE FROM t WHERE id = 1").await;
 
@@ -66,7 +66,7 @@ async fn what_is_contained_is_neither_sent_nor_counted() {
     assert_eq!(replica.rows("t"), world.rows("t").await, "also the deleted row is gone at LOAD_END");
     loaded.add_to(&mut tail.fences);
     world.run("UPDATE t SET v = 'sent again' WHERE id = 3").await;
-    let streamed = tail.to_now(&world.sql).await;
+    let streamed = tail.until_now(&world.sql).await;
     assert_eq!(lines(&streamed), ["update t(3,sent again)"]);
     replica.take_all(&streamed);
     assert_eq!(tail.table_seqs[&table("t")], 2);

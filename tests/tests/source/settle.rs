@@ -39,7 +39,7 @@ async fn a_commit_before_the_slot_that_is_not_visible_yet() {
     assert_eq!(loader.blockers().await.unwrap(), None);
     let loaded = load(&mut loader, &world.pool, "t").await;
     assert_eq!(lines(&loaded.events), ["load of t", "read t(1)", "1 rows of t"]);
-    let streamed = world.tail_over(start, loaded.fences()).await.to_now(&world.sql).await;
+    let streamed = world.tail_over(start, loaded.fences()).await.until_now(&world.sql).await;
     assert_eq!(lines(&streamed), [] as [&str; 0], "the slot was to start after the commit");
 }
 
@@ -67,7 +67,7 @@ async fn a_change_of_before_the_publication_that_commits_after_it() {
 
     let mut replica = Replica::default();
     replica.take_all(&loaded.events);
-    let streamed = world.tail_over(start, loaded.fences()).await.to_now(&world.sql).await;
+    let streamed = world.tail_over(start, loaded.fences()).await.until_now(&world.sql).await;
     assert_eq!(lines(&streamed), ["insert late(3)"]);
     replica.take_all(&streamed);
     assert_eq!(replica.rows("late"), world.rows("late").await);
@@ -89,7 +89,7 @@ async fn a_prepared_transaction_counts_as_open() {
     world.run("COMMIT PREPARED 'it''s mine'").await;
     let loaded = load(&mut loader, &world.pool, "late").await;
     assert_eq!(lines(&loaded.events), ["load of late", "read late(1)", "1 rows of late"]);
-    let streamed = world.tail_over(start, loaded.fences()).await.to_now(&world.sql).await;
+    let streamed = world.tail_over(start, loaded.fences()).await.until_now(&world.sql).await;
     assert_eq!(lines(&streamed), [] as [&str; 0], "what was written before the publication is not streamed");
 }
 

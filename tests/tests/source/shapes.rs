@@ -38,7 +38,7 @@ async fn a_table_changes_its_shape_inside_a_transaction() {
              INSERT INTO t VALUES (3, 'f'); COMMIT; INSERT INTO t VALUES (4, 'g')",
         )
         .await;
-    let events = world.tail(start).await.to_now(&world.sql).await;
+    let events = world.tail(start).await.until_now(&world.sql).await;
     assert_eq!(
         with_shapes(&events),
         [
@@ -72,7 +72,7 @@ async fn a_renamed_table_is_another_and_a_new_one_goes_on() {
     world.publish().await;
     world.run("INSERT INTO t VALUES (6, 'new')").await;
     let mut tail = world.tail(start).await;
-    let events = changes(&tail.to_now(&world.sql).await);
+    let events = changes(&tail.until_now(&world.sql).await);
     assert_eq!(
         lines(&events),
         ["insert t(1)", "insert t(2)", "insert u(3)", "insert t(5)", "insert t(6,new)"]
@@ -97,7 +97,7 @@ async fn names_may_be_anything() {
             "INSERT INTO \"Größe \"\"s\"\"\".\"t'\\ .;--\" VALUES (1, 2); INSERT INTO \"{longest}\" VALUES (1); INSERT INTO \"SELECT\" VALUES (1)"
         ))
         .await;
-    let events = world.tail(start).await.to_now(&world.sql).await;
+    let events = world.tail(start).await.until_now(&world.sql).await;
     let mut loader = world.loader().await;
     let odd = event::TableName::new("Größe \"s\"", "t'\\ .;--");
     for (name, streamed) in [odd, table(&longest), table("SELECT")].iter().zip(changes(&events)) {
@@ -122,7 +122,7 @@ async fn a_table_without_columns() {
     world.run("CREATE TABLE t (); ALTER TABLE t REPLICA IDENTITY FULL").await;
     let start = world.begin().await;
     world.run("INSERT INTO t DEFAULT VALUES; INSERT INTO t DEFAULT VALUES").await;
-    let events = world.tail(start).await.to_now(&world.sql).await;
+    let events = world.tail(start).await.until_now(&world.sql).await;
     assert_eq!(lines(&events), ["insert t()", "insert t()"]);
     assert_eq!(lines(&world.load("t").await.events), ["load of t", "read t()", "read t()", "2 rows of t"]);
 }

@@ -37,7 +37,7 @@ fn short(events: &[ChangeEvent]) -> Vec<String> {
 async fn unchanged_without_an_old_row() {
     let (world, start) = with_table("DEFAULT").await;
     world.run(&format!("UPDATE t SET v = 2; UPDATE t SET big = repeat('y', {BIG}); UPDATE t SET big = NULL; UPDATE t SET v = 3")).await;
-    let events = world.tail(start).await.to_now(&world.sql).await;
+    let events = world.tail(start).await.until_now(&world.sql).await;
     assert_eq!(
         short(&events),
         ["update t(1,2,unchanged)", "update t(1,2,OTHER)", "update t(1,2,)", "update t(1,3,)"]
@@ -48,7 +48,7 @@ async fn unchanged_without_an_old_row() {
 async fn unchanged_under_an_index() {
     let (world, start) = with_table("USING INDEX by_v").await;
     world.run("UPDATE t SET id = 2").await;
-    let events = world.tail(start).await.to_now(&world.sql).await;
+    let events = world.tail(start).await.until_now(&world.sql).await;
     assert_eq!(short(&events), ["update t(2,1,unchanged)"]);
 }
 
@@ -56,7 +56,7 @@ async fn unchanged_under_an_index() {
 async fn unchanged_is_filled_from_a_whole_old_row() {
     let (world, start) = with_table("FULL").await;
     world.run("UPDATE t SET v = 2; UPDATE t SET id = 2; DELETE FROM t").await;
-    let events = world.tail(start).await.to_now(&world.sql).await;
+    let events = world.tail(start).await.until_now(&world.sql).await;
     assert_eq!(
         short(&events),
         [
@@ -80,7 +80,7 @@ async fn a_key_out_of_line_did_not_change_because_it_is_sent() {
         .await;
     let start = world.begin().await;
     world.run("UPDATE t SET v = 2; UPDATE t SET id = repeat('l', 2500); DELETE FROM t").await;
-    let events = world.tail(start).await.to_now(&world.sql).await;
+    let events = world.tail(start).await.until_now(&world.sql).await;
     assert_eq!(
         short(&events),
         [
@@ -96,7 +96,7 @@ async fn a_key_out_of_line_did_not_change_because_it_is_sent() {
 async fn a_new_key_s_row_is_completed_from_the_table() {
     let (world, start) = with_table("DEFAULT").await;
     world.run("UPDATE t SET id = 2; UPDATE t SET v = 7").await;
-    let events = changes(&world.tail(start).await.to_now(&world.sql).await);
+    let events = changes(&world.tail(start).await.until_now(&world.sql).await);
     assert_eq!(
         short(&events),
         ["delete t was (1,omitted,omitted)", "insert t(2,1,BIG)", "update t(2,7,unchanged)"]
@@ -117,7 +117,7 @@ async fn a_new_key_s_row_that_is_gone_stays_incomplete() {
         let (world, start) = with_table("DEFAULT").await;
         world.run("UPDATE t SET id = 2").await;
         world.run(gone).await;
-        let events = changes(&world.tail(start).await.to_now(&world.sql).await);
+        let events = changes(&world.tail(start).await.until_now(&world.sql).await);
         assert_eq!(
             short(&events)[..2],
             ["delete t was (1,omitted,omitted)", "insert t(2,1,unchanged)"],
@@ -137,7 +137,7 @@ async fn a_new_key_s_row_is_not_completed_from_another_table() {
         let (world, start) = with_table("DEFAULT").await;
         world.run("UPDATE t SET id = 2").await;
         world.run(other).await;
-        let events = changes(&world.tail(start).await.to_now(&world.sql).await);
+        let events = changes(&world.tail(start).await.until_now(&world.sql).await);
         assert_eq!(
             short(&events)[..2],
             ["delete t was (1,omitted,omitted)", "insert t(2,1,unchanged)"],

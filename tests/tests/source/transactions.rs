@@ -29,7 +29,7 @@ async fn origins_are_carried_and_can_be_dropped() {
         run(&session, "SELECT pg_replication_origin_session_reset()").await;
         run(&session, &format!("INSERT INTO t VALUES ({id} + 10)")).await;
     }
-    let events = changes(&world.tail(start).await.to_now(&world.sql).await);
+    let events = changes(&world.tail(start).await.until_now(&world.sql).await);
     let told: Vec<(String, Option<&str>)> =
         events.iter().map(|event| (crate::replica::line(event), event.origin.as_deref())).collect();
     let expected =
@@ -39,8 +39,10 @@ async fn origins_are_carried_and_can_be_dropped() {
 
     world.options.drop_origins = vec![dropped.clone()];
     let mut tail = world.tail(start).await;
-    let inserts: Vec<_> =
-        lines(&tail.to_now(&world.sql).await).into_iter().filter(|line| line.starts_with("insert")).collect();
+    let inserts: Vec<_> = lines(&tail.until_now(&world.sql).await)
+        .into_iter()
+        .filter(|line| line.starts_with("insert"))
+        .collect();
     assert_eq!(inserts, ["insert t(1)", "insert t(11)", "insert t(12)", "insert t(3)", "insert t(13)"]);
     assert_eq!(tail.table_seqs[&table("t")], 5, "what is not sent does not count");
     // Nothing but dropped ones: the position moves all the same.
@@ -71,10 +73,10 @@ async fn a_prepared_transaction_comes_when_it_is_committed() {
         world.run(statements).await;
     }
     let mut tail = world.tail(start).await;
-    assert_eq!(lines(&tail.to_now(&world.sql).await), ["insert t(3)"]);
+    assert_eq!(lines(&tail.until_now(&world.sql).await), ["insert t(3)"]);
     let before = tail.reached;
     world.run("COMMIT PREPARED 'first'").await;
-    let events = changes(&tail.to_now(&world.sql).await);
+    let events = changes(&tail.until_now(&world.sql).await);
     assert_eq!(lines(&events), ["insert t(1)"]);
     let Some(event::envelope::change_event::Position::Postgres(position)) = &events[0].position else {
         panic!()

@@ -19,7 +19,7 @@ async fn each_table_of_a_cascade_is_a_part_of_one_change() {
     let start = world.slot().await;
     world.run("BEGIN; INSERT INTO a VALUES (1); TRUNCATE a CASCADE; INSERT INTO a VALUES (2); COMMIT").await;
     let mut tail = world.tail(start).await;
-    let events = changes(&tail.to_now(&world.sql).await);
+    let events = changes(&tail.until_now(&world.sql).await);
     assert_eq!(lines(&events), ["insert a(1)", "truncate a", "truncate b", "truncate c", "insert a(2)"]);
     let places: Vec<(u64, u32, u64)> =
         events.iter().map(|event| (event.tx_seq, event.part, event.table_seq)).collect();

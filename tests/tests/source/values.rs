@@ -182,7 +182,7 @@ async fn extremes_of_all_types() {
     assert_eq!(world.text("SELECT DATE '2000-02-01'").await, "01/02/2000");
     let loaded = world.load("t").await;
     world.run("UPDATE public.t SET id = id").await;
-    let streamed = world.tail_over(start, loaded.fences()).await.to_now(&world.sql).await;
+    let streamed = world.tail_over(start, loaded.fences()).await.until_now(&world.sql).await;
     let (read, updated) = (images(&loaded.events, Op::Read), images(&streamed, Op::Update));
     assert_eq!(read.len(), most + 1);
     assert_eq!(read.len(), updated.len());
@@ -251,7 +251,7 @@ async fn a_shape_has_one_name(version: u32) {
     for name in &tables {
         world.run(&format!("INSERT INTO {name} (id) VALUES (1)")).await;
     }
-    let streamed = world.tail(start).await.to_now(&world.sql).await;
+    let streamed = world.tail(start).await.until_now(&world.sql).await;
     for name in &tables {
         let loaded = crate::world::load(&mut loader, &world.pool, name).await;
         let schema = |events: &[ChangeEvent]| {

@@ -317,7 +317,7 @@ impl Tail {
     }
 
     /// All up to a message that is written now.
-    pub(crate) async fn to_now(&mut self, sql: &Client) -> Vec<ChangeEvent> {
+    pub(crate) async fn until_now(&mut self, sql: &Client) -> Vec<ChangeEvent> {
         let prefix = unique("mark");
         run(sql, &format!("SELECT pg_logical_emit_message(true, '{prefix}', '')")).await;
         self.until(|event| event.message.as_ref().is_some_and(|message| message.prefix == prefix)).await
