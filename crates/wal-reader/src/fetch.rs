@@ -84,7 +84,7 @@ impl Fetcher {
                     self.connection = Some(connection);
                     return Ok(Vec::new());
                 }
-                rows => rows?,
+                rows => rows.map_err(|error| session::unreadable(error, table.name(), &self.config))?,
             };
             if snapshot::parse(rows.single()?.required(0)?)?.sees(xid) {
                 break rows;

@@ -127,7 +127,7 @@ async fn follow(
     for writer in writers {
         soon("a writer", writer).await.unwrap();
     }
-    pipeline.until_the_end().await?;
+    pipeline.drain().await?;
     for name in TABLES {
         let (replica, source) = (short(pipeline.replica.rows(name)), short(world.rows(name).await));
         let (invented, lost): (Vec<_>, Vec<_>) =
@@ -214,7 +214,7 @@ impl Pipeline<'_> {
         Ok(())
     }
 
-    async fn until_the_end(&mut self) -> Result<(), Error> {
+    async fn drain(&mut self) -> Result<(), Error> {
         // A commit that waits for the disk takes all others along.
         self.world.run("SELECT pg_logical_emit_message(true, 'end', '')").await;
         let end: Lsn = self.world.lsn("SELECT pg_current_wal_flush_lsn()").await;

@@ -173,6 +173,7 @@ async fn extremes_of_all_types() {
         world.run(&format!("INSERT INTO t VALUES ({row}, {})", literals.join(", "))).await;
     }
     let start = world.begin().await;
+    let plain = images(&world.load("t").await.events, Op::Read);
     let database = world.options.connection.database().to_owned();
     world.run("CREATE SCHEMA elsewhere").await;
     for (name, value) in ODD_SETTINGS {
@@ -191,6 +192,11 @@ async fn extremes_of_all_types() {
             // By their text: a NaN is not equal to itself.
             let name = place.checked_sub(1).map_or("key", |place| VALUES[place].0);
             assert_eq!(format!("{read:?}"), format!("{streamed:?}"), "{name} in row {key}");
+            assert_eq!(
+                format!("{read:?}"),
+                format!("{:?}", plain[key].0[place]),
+                "{name} in row {key}, settings aside"
+            );
         }
         assert_eq!(row.1, updated[key].1, "the shape");
     }

@@ -25,6 +25,8 @@ const PINS: &[(&str, &str)] = &[
     // Shortest text that reads back as the same float; any value above 0 means that since 12.
     ("extra_float_digits", "3"),
     ("client_encoding", "UTF8"),
+    // Names of tables and functions as values.
+    ("quote_all_identifiers", "off"),
     // A loss may be told by a warning only.
     ("client_min_messages", "warning"),
     // Literals in our own statements are written for this.
