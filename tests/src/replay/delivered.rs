@@ -43,6 +43,8 @@ impl Delivered {
             .set("bootstrap.servers", brokers)
             .set("group.id", "replay")
             .set("enable.auto.commit", "false")
+            // On a busy machine an answer can be lost for this long, before it is asked for again.
+            .set("socket.timeout.ms", "10000")
             .create()
             .expect("a consumer");
         let metadata = consumer.fetch_metadata(None, PATIENCE).expect("the list of topics");

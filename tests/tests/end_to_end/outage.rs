@@ -126,7 +126,7 @@ fn endure(name: &str, sink: &str, disturb: impl FnOnce(&mut Postgres, &Proxy, &m
     let mut cdc = Connector::new(name, &format!("{}{sink}", source(&url)));
     cdc.start();
     cdc.wait_for_log("streaming");
-    let amount = Amount { rows: u64::MAX, pause: Duration::from_millis(3) };
+    let amount = Amount { rows: u64::MAX, pause: Duration::from_millis(12) };
     let workload = Workload::start(postgres.url("postgres"), amount, Random::new(seed).number());
     sleep(Duration::from_secs(1));
     let (lines, before) = (cdc.log().len(), workload.changed());
