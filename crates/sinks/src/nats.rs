@@ -20,6 +20,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, Subject, jetstream};
@@ -34,6 +35,7 @@ use self::subjects::Subjects;
 use self::window::Window;
 use crate::acks::Acks;
 use crate::progress::{Progress, progress};
+use crate::quiet::Quiet;
 use crate::{Error, Pipeline};
 
 const MESSAGE_ID: &str = "Nats-Msg-Id";
@@ -189,6 +191,7 @@ fn check(options: &NatsOptions, stream: &str) -> Result<(), Error> {
 }
 
 async fn connect(options: &NatsOptions, source: &str, lost: watch::Sender<u64>) -> Result<Client, Error> {
+    let (addresses, is_away, quiet) = (options.addresses(), AtomicBool::new(false), Quiet::default());
     let mut connecting = ConnectOptions::new()
         .name(format!("cdc {source}"))
         .connection_timeout(Duration::from_secs(5))
@@ -199,6 +202,18 @@ async fn connect(options: &NatsOptions, source: &str, lost: watch::Sender<u64>) 
             match event {
                 Event::Disconnected | Event::Closed | Event::SlowConsumer(_) => {
                     lost.send_modify(|count| *count += 1)
+                }
+                _ => {}
+            }
+            match event {
+                Event::Disconnected if !is_away.load(Ordering::Relaxed) => {
+                    if let Some(held_back) = quiet.pass() {
+                        is_away.store(true, Ordering::Relaxed);
+                        tracing::warn!(held_back, "{addresses} cannot be reached; deliveries wait");
+                    }
+                }
+                Event::Connected if is_away.swap(false, Ordering::Relaxed) => {
+                    tracing::info!("{addresses} is back");
                 }
                 _ => {}
             }

@@ -23,7 +23,8 @@ pub struct Delivered {
     pub payload: Vec<u8>,
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A consumer of a broker that was cut off may take minutes to find its way back.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 impl Delivered {
     /// The messages of a file of length-delimited events.

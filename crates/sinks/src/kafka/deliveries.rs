@@ -171,8 +171,11 @@ impl ClientContext for Deliveries {
         let is_bad = (level as i32) <= RDKafkaLogLevel::Warning as i32;
         // Each broken connection is worth several such lines; what they mean is said once, by `error`.
         let is_connection = ["FAIL", "ERROR", "REQTMOUT", "TERMINATE"].contains(&facility);
+        // A setting of ours, at every start: the consequence it warns of is what it is set for.
+        let is_own_setting = facility == "CONFWARN" && message.contains("enable.gapless.guarantee");
         if is_bad
             && !is_connection
+            && !is_own_setting
             && let Some(held_back) = self.0.quiet_log.pass()
         {
             tracing::warn!(facility, held_back, "librdkafka: {message}");
@@ -193,8 +196,9 @@ impl ClientContext for Deliveries {
             *lock(&self.0.last_error) = Some((code, reason.to_owned()));
         }
         if code == RDKafkaErrorCode::AllBrokersDown || is_refusal(code) {
-            let reason =
-                lock(&self.0.last_error).as_ref().map(|(_, reason)| reason.clone()).unwrap_or_default();
+            let reason = lock(&self.0.last_error)
+                .as_ref()
+                .map_or("no broker answers".to_owned(), |(_, reason)| reason.clone());
             if !self.0.down.swap(true, Ordering::Relaxed)
                 && let Some(held_back) = self.0.quiet.pass()
             {
