@@ -198,7 +198,7 @@ impl ClientContext for Deliveries {
         if code == RDKafkaErrorCode::AllBrokersDown || is_refusal(code) {
             let reason = lock(&self.0.last_error)
                 .as_ref()
-                .map_or("no broker answers".to_owned(), |(_, reason)| reason.clone());
+                .map_or_else(|| "no broker answers".to_owned(), |(_, reason)| reason.clone());
             if !self.0.down.swap(true, Ordering::Relaxed)
                 && let Some(held_back) = self.0.quiet.pass()
             {
