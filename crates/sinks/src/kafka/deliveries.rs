@@ -173,9 +173,10 @@ impl ClientContext for Deliveries {
         let is_connection = ["FAIL", "ERROR", "REQTMOUT", "TERMINATE"].contains(&facility);
         // A setting of ours, at every start: the consequence it warns of is what it is set for.
         let is_own_setting = facility == "CONFWARN" && message.contains("enable.gapless.guarantee");
+        // A broker that is just starting; what does not pass by itself comes as an error.
+        let is_passing = facility == "GETPID" && message.ends_with("retrying");
         if is_bad
-            && !is_connection
-            && !is_own_setting
+            && !(is_connection || is_own_setting || is_passing)
             && let Some(held_back) = self.0.quiet_log.pass()
         {
             tracing::warn!(facility, held_back, "librdkafka: {message}");
