@@ -12,6 +12,18 @@ pub(crate) enum Error {
     /// The checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
+    /// What was sent so far went elsewhere.
+    #[error(
+        "the checkpoint was made while sending to {before}; the configuration says {now} now, which lacks all that was \
+         sent before. Go back to the former sink; or give this sink a pipeline of its own, with a name of its own; or \
+         start over with `cdc snapshot --new-epoch`, which loads all tables again"
+    )]
+    AnotherSink {
+        /// In the checkpoint.
+        before: String,
+        /// In the configuration.
+        now: String,
+    },
     /// The sink took nothing for a while, so the database was let go of.
     #[error("the sink takes events again")]
     SinkWasStalled,
@@ -30,6 +42,7 @@ impl Failure for Error {
             Self::Sink(error) => error.is_retryable(),
             Self::Checkpoint(error) => error.is_retryable(),
             Self::SinkWasStalled => true,
+            Self::AnotherSink { .. } => false,
         }
     }
 
@@ -39,6 +52,7 @@ impl Failure for Error {
             Self::Sink(error) => error.code(),
             Self::Checkpoint(error) => error.code(),
             Self::SinkWasStalled => "CDC-RUN-001",
+            Self::AnotherSink { .. } => "CDC-RUN-002",
         }
     }
 }

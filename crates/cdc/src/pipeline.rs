@@ -11,6 +11,7 @@
 //! | `first_load` | tables as they stand, before any change is sent |
 //! | `streaming` | changes as they come |
 //! | `reload` | tables as they stand, while changes come |
+//! | `stall` | letting go of the database while a sink takes nothing |
 //! | `backoff` | how long to wait before the next attempt |
 
 mod backoff;
@@ -18,6 +19,7 @@ mod delivery;
 mod first_load;
 mod postgres;
 mod reload;
+mod stall;
 mod streaming;
 
 use std::sync::Arc;
@@ -115,7 +117,7 @@ impl Pipeline {
         let config::Source::Postgres(source) = self.config.source.clone();
         let options = options(&source, &self.config)?;
         let checkpoint = tokio::select! {
-            ready = prepare(&options, store, &self.config) => ready?,
+            ready = prepare(&options, store, &self.config, Some(sink.destination())) => ready?,
             () = self.shutdown.requested() => return Ok(()),
         };
         let format = self.config.format.encoding(options.connection.database());

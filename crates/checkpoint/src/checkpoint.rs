@@ -13,6 +13,8 @@ pub struct Checkpoint {
     pub source: SourceIdentity,
     /// Grows whenever the source's history restarts.
     pub epoch: u64,
+    /// What the events go into: another destination lacks what this one has. None before the first is sent.
+    pub destination: Option<String>,
     /// Stands for whatever decides which events are sent; another value is another epoch.
     pub filter_hash: u64,
     /// Everything before it is durable in the sink. None until the slot exists: from then on, a slot without a
@@ -50,6 +52,9 @@ pub enum SourceIdentity {
 pub struct TableState {
     /// The number of its last change.
     pub table_seq: u64,
+    /// What of it is sent: the source's filter of rows and columns; empty for all of it.
+    #[serde(default)]
+    pub limits: String,
     /// How far its load is.
     pub load: LoadState,
 }
@@ -72,6 +77,7 @@ impl Checkpoint {
     pub fn new(source: SourceIdentity, epoch: u64, filter_hash: u64) -> Self {
         Self {
             source,
+            destination: None,
             epoch,
             filter_hash,
             position: None,

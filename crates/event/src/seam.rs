@@ -37,6 +37,10 @@ pub trait Sink: Send {
     /// What can go wrong.
     type Error: Failure;
 
+    /// Names what the events go into, always in the same words: what one destination has, another lacks, so a
+    /// checkpoint is good for one alone.
+    fn destination(&self) -> String;
+
     /// Takes a batch over, after all earlier ones; returns when the sink can take another. Not cancel-safe. The
     /// pipeline bounds how many batches a sink holds.
     fn write(&mut self, batch: Batch) -> impl Future<Output = Result<(), Self::Error>> + Send;

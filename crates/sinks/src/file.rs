@@ -33,6 +33,7 @@ pub struct FileOptions {
 /// Events to a file.
 #[derive(Debug)]
 pub struct File {
+    path: PathBuf,
     batches: Option<mpsc::Sender<Batch>>,
     progress: Progress,
     writing: Option<JoinHandle<()>>,
@@ -54,19 +55,24 @@ impl File {
     }
 
     fn writing_to(log: impl Log, path: PathBuf, rotate_bytes: u64, framing: Framing) -> Result<Self, Error> {
+        let path = std::path::absolute(&path).unwrap_or(path);
         let (sender, receiver) = mpsc::channel(1);
         let (reporter, progress) = progress();
         let writer = Writer { log, framing, rotate_bytes, bytes: Vec::new() };
         let writing = thread::Builder::new()
             .name("file sink".to_owned())
             .spawn(move || writer.run(receiver, reporter))
-            .map_err(|source| Error::File { doing: "start a thread for", path, source })?;
-        Ok(Self { batches: Some(sender), progress, writing: Some(writing) })
+            .map_err(|source| Error::File { doing: "start a thread for", path: path.clone(), source })?;
+        Ok(Self { path, batches: Some(sender), progress, writing: Some(writing) })
     }
 }
 
 impl Sink for File {
     type Error = Error;
+
+    fn destination(&self) -> String {
+        format!("the file {}", self.path.display())
+    }
 
     async fn write(&mut self, batch: Batch) -> Result<(), Error> {
         let Some(batches) = &self.batches else { return Err(Error::Stopped) };

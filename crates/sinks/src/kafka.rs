@@ -65,6 +65,7 @@ fn default_create_topics() -> bool {
 
 /// Events to Kafka.
 pub struct Kafka {
+    cluster_id: String,
     topics: Topics,
     batches: Option<mpsc::Sender<Handover>>,
     progress: Progress,
@@ -82,7 +83,7 @@ impl Kafka {
         let deliveries = Deliveries::new(brokers.clone(), reporter);
         let producer = ThreadedProducer::from_config_and_context(&producer_config, deliveries.clone())
             .map_err(|error| Error::Option { option: config::PROPERTIES, reason: error.to_string() })?;
-        reach(&producer, &deliveries).await?;
+        let cluster_id = reach(&producer, &deliveries).await?;
         let mut topics = Topics {
             config: client_config,
             names,
@@ -107,19 +108,16 @@ impl Kafka {
             .name("kafka sink".to_owned())
             .spawn(move || producing.run(&runtime))
             .map_err(|source| Error::File { doing: "start a thread for", path: "kafka".into(), source })?;
-        Ok(Self { topics, batches: Some(sender), progress, producing: Some(producing) })
+        Ok(Self { cluster_id, topics, batches: Some(sender), progress, producing: Some(producing) })
     }
 }
 
-/// Waits until some broker has answered.
-async fn reach(producer: &ThreadedProducer<Deliveries>, deliveries: &Deliveries) -> Result<(), Error> {
+/// Waits until some broker has answered; the cluster's ID.
+async fn reach(producer: &ThreadedProducer<Deliveries>, deliveries: &Deliveries) -> Result<String, Error> {
     let client = producer.clone();
     let ask = move || client.client().fetch_cluster_id(Duration::from_secs(10));
     let answer = tokio::task::spawn_blocking(ask).await.map_err(|_| Error::Stopped)?;
-    match answer {
-        Some(_) => Ok(()),
-        None => Err(deliveries.unreachable("connecting", None)),
-    }
+    answer.ok_or_else(|| deliveries.unreachable("connecting", None))
 }
 
 fn creation(options: &KafkaOptions) -> Result<Option<Creation>, Error> {
@@ -140,6 +138,10 @@ fn creation(options: &KafkaOptions) -> Result<Option<Creation>, Error> {
 
 impl Sink for Kafka {
     type Error = Error;
+
+    fn destination(&self) -> String {
+        format!("Kafka cluster {}", self.cluster_id)
+    }
 
     async fn write(&mut self, batch: Batch) -> Result<(), Error> {
         let destinations = self.topics.resolve(batch.routes()).await?;

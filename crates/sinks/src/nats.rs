@@ -109,6 +109,7 @@ impl NatsOptions {
 
 /// Events to NATS JetStream.
 pub struct Nats {
+    stream: String,
     subjects: Subjects,
     /// Of the routes that were met.
     known: HashMap<Arc<Route>, Subject>,
@@ -147,7 +148,7 @@ impl Nats {
         let (reporter, progress) = progress();
         let publishing = Publishing {
             client,
-            stream: name,
+            stream: name.clone(),
             inbox,
             replies,
             batches: receiver,
@@ -160,7 +161,7 @@ impl Nats {
             reporter,
         };
         let publishing = tokio::spawn(publishing.run());
-        Ok(Self { subjects, known: HashMap::new(), batches, progress, publishing })
+        Ok(Self { stream: name, subjects, known: HashMap::new(), batches, progress, publishing })
     }
 
     fn subject(&mut self, route: &Arc<Route>) -> Subject {
@@ -241,6 +242,10 @@ async fn connect(options: &NatsOptions, source: &str, lost: watch::Sender<u64>) 
 
 impl Sink for Nats {
     type Error = Error;
+
+    fn destination(&self) -> String {
+        format!("NATS stream {}", self.stream)
+    }
 
     async fn write(&mut self, batch: Batch) -> Result<(), Error> {
         let subjects = batch.routes().iter().map(|route| self.subject(route)).collect();

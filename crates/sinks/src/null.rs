@@ -28,6 +28,10 @@ impl Null {
 impl Sink for Null {
     type Error = Error;
 
+    fn destination(&self) -> String {
+        "nowhere (the null sink)".to_owned()
+    }
+
     async fn write(&mut self, _batch: Batch) -> Result<(), Error> {
         self.written += 1;
         Ok(())

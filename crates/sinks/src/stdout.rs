@@ -40,6 +40,10 @@ impl Stdout {
 impl Sink for Stdout {
     type Error = Error;
 
+    fn destination(&self) -> String {
+        "the standard output".to_owned()
+    }
+
     async fn write(&mut self, batch: Batch) -> Result<(), Error> {
         self.batches.send(batch).await.map_err(|_| self.progress.failure())
     }

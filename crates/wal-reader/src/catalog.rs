@@ -122,7 +122,7 @@ pub(crate) async fn shape(
 }
 
 /// Before, a publication has neither column lists nor row filters.
-const LISTS_SINCE: u32 = 150_000;
+pub(crate) const LISTS_SINCE: u32 = 150_000;
 /// Before, generated columns are never published, though the view of published columns may name them.
 const GENERATED_SINCE: u32 = 180_000;
 

@@ -1,27 +1,32 @@
 //! The publication decides which tables' changes the server decodes at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use event::TableName;
 
 use crate::catalog::{self, Candidate};
 use crate::refusal::{Refusal, list};
 use crate::sql::{quote_name, quote_table, quote_text};
-use crate::wire::Connection;
+use crate::wire::{Connection, Rows};
 use crate::{Error, Options};
+
+/// The tables that are sent, each with what its publication shows of it: the row filter and the column list, as text;
+/// empty for all of it. Two that are alike show the same.
+pub type Published = BTreeMap<TableName, String>;
 
 /// Makes the publication hold all tables that are wanted, as far as this role may, and says which those are.
 ///
 /// # Errors
 /// A [`Refusal`] with the SQL that a DBA must run where this role may not, or with what would break the application.
-pub async fn ensure(connection: &mut Connection, options: &Options) -> Result<BTreeSet<TableName>, Error> {
+pub async fn ensure(connection: &mut Connection, options: &Options) -> Result<Published, Error> {
     let candidates = catalog::candidates(connection).await?;
     let plan = plan(connection, options, &candidates).await?;
     if !plan.missing.is_empty() {
         refuse_without_identity(&plan.missing)?;
         add(connection, &options.publication, plan.exists, &plan.missing).await?;
     }
-    Ok(plan.all)
+    let mut limits = limits(connection, &options.publication).await?;
+    Ok(plan.all.into_iter().map(|name| (name.clone(), limits.remove(&name).unwrap_or_default())).collect())
 }
 
 /// What is to be done to a publication.
@@ -109,7 +114,7 @@ pub async fn state(connection: &mut Connection, publication: &str) -> Result<Opt
         }
     }
     let is_via_root = row.required("pubviaroot")? == "t";
-    let table_names = |rows: crate::wire::Rows| {
+    let table_names = |rows: Rows| {
         rows.iter()
             .map(|row| Ok(TableName::new(row.required(0)?, row.required(1)?)))
             .collect::<Result<BTreeSet<_>, Error>>()
@@ -135,6 +140,28 @@ pub async fn state(connection: &mut Connection, publication: &str) -> Result<Opt
         BTreeSet::new()
     };
     Ok(Some(Publication { tables, via_root, left_out }))
+}
+
+/// The tables of which a publication does not show everything.
+async fn limits(connection: &mut Connection, publication: &str) -> Result<Published, Error> {
+    if connection.server_version_num() < catalog::LISTS_SINCE {
+        return Ok(Published::new());
+    }
+    let rows = connection
+        .query(&format!(
+            "SELECT n.nspname, c.relname, pg_catalog.concat_ws(' ', \
+               'columns ' || (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attname) \
+                 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (r.prattrs::int2[])), \
+               'rows ' || pg_catalog.pg_get_expr(r.prqual, r.prrelid)) AS shown \
+             FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid \
+               JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE p.pubname = {} AND (r.prattrs IS NOT NULL OR r.prqual IS NOT NULL)",
+            quote_text(publication)
+        ))
+        .await?;
+    rows.iter()
+        .map(|row| Ok((TableName::new(row.required(0)?, row.required(1)?), row.required(2)?.to_owned())))
+        .collect()
 }
 
 /// Publishing a table without one would make the application's own UPDATE and DELETE fail.

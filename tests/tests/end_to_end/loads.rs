@@ -74,6 +74,39 @@ fn a_reload_beside_changes() {
     assert!(summary.loads >= 80, "{summary:?}");
 }
 
+/// Rows that were filtered out, and columns that were left out, are in nobody's replica: a load brings them.
+#[test]
+fn another_row_filter_or_column_list() {
+    let mut setup = Setup::new("other-filter");
+    let publication = setup.cdc.slot();
+    setup.session.execute(&format!(
+        "CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1); \
+         CREATE PUBLICATION \"{publication}\" FOR TABLE other, orders WHERE (id > 50)"
+    ));
+    setup.start_streaming();
+    setup.session.execute("INSERT INTO orders VALUES (1000, 'new')");
+    setup.catch_up();
+    assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
+    setup.session.execute(&format!(
+        "ALTER PUBLICATION \"{publication}\" SET TABLE other, orders (id, note) WHERE (id > 20)"
+    ));
+    let lines = setup.cdc.log().len();
+    setup.start_streaming();
+    assert!(
+        setup.cdc.log()[lines..].iter().any(|line| line.contains("public.orders") && line.contains("epoch"))
+    );
+    setup.session.execute("INSERT INTO orders VALUES (1001, 'newer'); INSERT INTO other VALUES (2)");
+    setup.catch_up();
+    assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
+    // What the filter hides is gone without a word.
+    setup.session.execute("DELETE FROM orders WHERE id <= 20");
+    let filtered = setup.assert_nothing_lost();
+    assert_eq!(filtered.loads, 3, "one of two tables anew: {filtered:?}");
+
+    setup.session.execute(&format!("ALTER PUBLICATION \"{publication}\" SET TABLE other, orders"));
+    setup.assert_works();
+}
+
 /// A transaction that wrote to the table before it was published, and ends only later, is in the load or in the stream.
 #[test]
 fn a_table_added_meanwhile_with_a_transaction_open_on_it() {

@@ -11,7 +11,7 @@ use end_to_end::servers::{Kafka, Nats, Postgres, Proxy, Stop, unique};
 use end_to_end::session::Session;
 use end_to_end::workload::{Amount, Workload, create_tables};
 
-use crate::setup::{source, wait_until_caught_up};
+use crate::setup::{Setup, source, wait_until_caught_up};
 
 /// What the program may take in all, with its default `buffer_mb` of 16. Unoptimised it takes 20 to 55 MiB.
 const MEMORY_BYTES: u64 = 80 << 20;
@@ -86,6 +86,44 @@ fn the_way_to_the_source_is_bad() {
     let sink = format!("[sink.file]\npath = \"{}\"", path.display());
     let endured = endure(&unique("source-far"), &sink, |_, proxy, _| trouble(proxy));
     endured.judge(|take| Delivered::each_of_file(&path, take));
+}
+
+/// A snapshot that is held keeps the server from cleaning up: a load does not hold one over an outage.
+#[test]
+fn a_load_lets_go_while_the_sink_takes_nothing() {
+    let proxy = Proxy::refusing();
+    let kafka = Kafka::behind(&proxy);
+    let mut setup = Setup::new("load-stalled");
+    setup.session.execute(
+        "CREATE TABLE large AS SELECT g AS id, repeat('x', 200) AS filler FROM generate_series(1, 100000) g; \
+         ALTER TABLE large ADD PRIMARY KEY (id)",
+    );
+    setup.cdc.configure(&format!(
+        "buffer_mb = 1\n{}[sink.kafka]\nbrokers = [\"127.0.0.1:{}\"]\npartitions = 2",
+        source(&setup.url),
+        proxy.port()
+    ));
+    let database = setup.session.value("SELECT current_database()").unwrap();
+    // So slow that the load is still at it when the line below is seen.
+    proxy.delay(Duration::from_millis(200));
+    setup.cdc.start();
+    setup.cdc.wait_for_log("loading");
+    proxy.stall();
+    proxy.delay(Duration::ZERO);
+    let snapshots = "SELECT count(*) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid()";
+    let Setup { cdc, session, .. } = &mut setup;
+    cdc.wait_until("the load holds a snapshot", || session.value(snapshots).as_deref() != Some("0"));
+    cdc.wait_for_log("the sink takes nothing");
+    cdc.wait_until("the snapshot is let go of", || session.value(snapshots).as_deref() == Some("0"));
+    proxy.pass();
+    cdc.wait_for_log("streaming");
+    setup.write_some();
+    setup.catch_up();
+    assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
+    let mut replay = Replay::default();
+    Delivered::each_of_kafka(&kafka.brokers(), &database, |message| replay.take(&message));
+    replay.assert_equals(&source_rows(&setup.session), &setup.cdc.log_text());
 }
 
 fn broker_outage() -> Duration {

@@ -272,3 +272,16 @@ fn administer(command: &[&str], path: &Path) {
     let output = process.args(command).arg(path).output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// What one sink has, another lacks.
+#[test]
+fn another_sink_under_the_same_name() {
+    let mut setup = Setup::new("another-sink");
+    setup.assert_works();
+    let elsewhere = setup.cdc.folder().join("elsewhere");
+    setup.configure("", &format!("[sink.file]\npath = \"{}\"", elsewhere.display()));
+    setup.assert_refused(1, &["CDC-RUN-002", "events", "elsewhere", "cdc snapshot --new-epoch"]);
+    setup.configure("", &setup.file_sink());
+    setup.write_some();
+    setup.assert_works();
+}

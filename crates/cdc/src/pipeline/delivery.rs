@@ -24,6 +24,8 @@ pub(super) struct Delivery<'s, K> {
     /// Units that were read to their end, and how many batches must be durable for each.
     finished: VecDeque<(u64, Finished)>,
     ends_inside_transaction: bool,
+    /// The last batch was not taken by the sink, or not yet.
+    is_handing_over: bool,
     unsaved: Option<Unsaved>,
     last_saved: Instant,
 }
@@ -67,6 +69,7 @@ where
             sent: 0,
             finished: VecDeque::new(),
             ends_inside_transaction: false,
+            is_handing_over: false,
             unsaved: None,
             last_saved: Instant::now(),
         }
@@ -109,7 +112,9 @@ where
         self.status.sent(&batch);
         self.ledger.sent(&batch);
         self.sent += 1;
+        self.is_handing_over = true;
         self.sink.write(batch).await?;
+        self.is_handing_over = false;
         self.status.in_flight(self.ledger.len(), self.ledger.len_bytes());
         Ok(())
     }
@@ -152,11 +157,22 @@ where
         self.status.in_flight(self.ledger.len(), self.ledger.len_bytes());
     }
 
+    /// Waits until more has arrived.
+    pub(super) async fn arrival(&mut self) -> Result<(), Error> {
+        let batches = self.sink.durable().await?;
+        self.arrived(batches);
+        Ok(())
+    }
+
+    /// Whether the sink lacks something that it took. What it did not take in time may never arrive.
+    pub(super) fn awaits_arrivals(&self) -> bool {
+        self.ledger.len() > usize::from(self.is_handing_over)
+    }
+
     /// Waits until the sink has all that it was given, and saves that.
     pub(super) async fn drain(&mut self) -> Result<(), Error> {
-        while !self.ledger.is_empty() {
-            let batches = self.sink.durable().await?;
-            self.arrived(batches);
+        while !self.is_drained() {
+            self.arrival().await?;
         }
         self.save()
     }

@@ -2,10 +2,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use event::{KeyBound, Sink, TableName};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use wal_reader::{Begun, Loader, Options, Read};
 
 use super::delivery::Delivery;
+use super::stall;
 use crate::error::Error;
 use crate::shutdown::Shutdown;
 
@@ -31,12 +32,17 @@ where
             for (name, from) in pending {
                 load_table(&mut loader, delivery, &name, from).await?;
             }
-            delivery.drain().await
+            stall::drain(delivery).await
         };
-        tokio::select! {
-            loaded = loading => loaded?,
+        let loaded = tokio::select! {
+            loaded = loading => loaded,
             // What is not saved by now is read again.
             () = shutdown.requested() => return Ok(false),
+        };
+        drop(loader);
+        match loaded {
+            Err(Error::SinkWasStalled) => return stall::wait(delivery, shutdown).await.map(|()| false),
+            loaded => loaded?,
         }
         tracing::info!("loaded");
     }
@@ -100,18 +106,23 @@ where
     Error: From<K::Error>,
 {
     let mut batch = delivery.batch();
+    let mut last_arrival = Instant::now();
     loop {
         let read = tokio::select! {
             biased;
             batches = delivery.sink.durable() => {
+                last_arrival = Instant::now();
                 delivery.arrived(batches?);
                 delivery.save_if_due()?;
                 continue;
             }
+            () = sleep_until(last_arrival + stall::HANG_UP_AFTER), if !delivery.has_room() => {
+                return Err(Error::SinkWasStalled);
+            }
             read = loader.read(&mut batch), if delivery.has_room() => read?,
         };
         let full = std::mem::replace(&mut batch, delivery.batch());
-        delivery.send(full).await?;
+        stall::send(delivery, full).await?;
         if let Read::Finished(unit) = read {
             let next = unit.next;
             tracing::debug!(table = %unit.table, rows = unit.rows, "a unit is read");

@@ -1,14 +1,14 @@
 //! Making sure that the log, the slot and the checkpoint belong together, before a row is read.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use checkpoint::{Checkpoint, FileStore, LoadState, SourceIdentity, TableState};
 use event::{Lsn, Position, TableName};
+use wal_reader::publication::{self, Published};
 use wal_reader::system::{self, System};
 use wal_reader::wire::{self, Connection, Mode};
-use wal_reader::{Options, Refusal, publication, slot};
+use wal_reader::{Options, Refusal, slot};
 
 use crate::config::{Config, LoadMode, Postgres};
 use crate::error::Error;
@@ -39,12 +39,20 @@ pub(crate) async fn prepare(
     options: &Options,
     store: &mut FileStore,
     config: &Config,
+    destination: Option<String>,
 ) -> Result<Checkpoint, Error> {
     let filter_hash = config.source.filter_hash();
+    let saved = store.load()?;
+    if let (Some(before), Some(now)) =
+        (saved.as_ref().and_then(|saved| saved.destination.as_ref()), &destination)
+        && before != now
+    {
+        return Err(Error::AnotherSink { before: before.clone(), now: now.clone() });
+    }
     let mut replication = wire::connect(&options.connection, Mode::Replication).await?;
     let system = system::identify(&mut replication).await?;
     let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
-    let mut checkpoint = match store.load()? {
+    let mut checkpoint = match saved {
         Some(checkpoint) if checkpoint.position.is_some() => {
             resume(&mut replication, &mut sql, options, checkpoint, &system, config.load.mode).await?
         }
@@ -52,8 +60,10 @@ pub(crate) async fn prepare(
     };
     if checkpoint.filter_hash != filter_hash {
         tracing::info!("other tables or origins are sent than before: the epoch begins anew");
-        begin_epoch(&mut checkpoint, filter_hash);
+        checkpoint.filter_hash = filter_hash;
+        begin_epoch(&mut checkpoint);
     }
+    checkpoint.destination = destination.or(checkpoint.destination);
     store.save(&checkpoint)?;
     Ok(checkpoint)
 }
@@ -130,26 +140,54 @@ async fn resume(
     slot.check(options.connection.database(), position, checkpoint.tables.keys())?;
     let tables = publication::ensure(sql, options).await?;
     checkpoint.source = identity(options, now);
+    let changed = changed_limits(&mut checkpoint, &tables);
+    if !changed.is_empty() {
+        let tables = changed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let remedy = if load_mode == LoadMode::Never {
+            "not loaded again, as load.mode = \"never\" says: rows may be missing, or be too many"
+        } else {
+            "they are loaded again"
+        };
+        tracing::warn!(tables, remedy, "the publication has another row filter or column list: a new epoch");
+        begin_epoch(&mut checkpoint);
+        for name in changed {
+            checkpoint.tables.entry(name).or_default().load = load_state(load_mode);
+        }
+    }
     take_in(&mut checkpoint, &tables, load_mode);
     Ok(checkpoint)
 }
 
 /// Notes which tables there are. A new one is to be loaded; and so is one that left the publication, should it ever
 /// come back: what was written to it in between is not in the log.
-fn take_in(checkpoint: &mut Checkpoint, tables: &BTreeSet<TableName>, load_mode: LoadMode) {
-    let load = match load_mode {
-        LoadMode::Initial | LoadMode::Only => LoadState::From(None),
-        LoadMode::Never => LoadState::Done,
-    };
-    for name in tables {
-        checkpoint.tables.entry(name.clone()).or_insert(TableState { table_seq: 0, load });
+fn take_in(checkpoint: &mut Checkpoint, tables: &Published, load_mode: LoadMode) {
+    let load = load_state(load_mode);
+    for (name, limits) in tables {
+        let new = || TableState { table_seq: 0, limits: String::new(), load };
+        checkpoint.tables.entry(name.clone()).or_insert_with(new).limits.clone_from(limits);
     }
     for (name, state) in &mut checkpoint.tables {
-        if !tables.contains(name) {
+        if !tables.contains_key(name) {
             state.load = LoadState::Absent;
         } else if state.load == LoadState::Absent {
             state.load = load;
         }
+    }
+}
+
+/// Tables that were sent, and are sent with other rows or columns now. One that comes back is loaded anyway.
+fn changed_limits(checkpoint: &mut Checkpoint, tables: &Published) -> Vec<TableName> {
+    let is_changed = |(name, limits): &(&TableName, &String)| {
+        let before = checkpoint.tables.get(*name).filter(|state| state.load != LoadState::Absent);
+        before.is_some_and(|before| before.limits != **limits)
+    };
+    tables.iter().filter(is_changed).map(|(name, _)| name.clone()).collect()
+}
+
+fn load_state(load_mode: LoadMode) -> LoadState {
+    match load_mode {
+        LoadMode::Initial | LoadMode::Only => LoadState::From(None),
+        LoadMode::Never => LoadState::Done,
     }
 }
 
@@ -177,9 +215,8 @@ fn identity(options: &Options, system: &System) -> SourceIdentity {
 }
 
 /// Events are numbered anew: consumers keep the epochs apart.
-fn begin_epoch(checkpoint: &mut Checkpoint, filter_hash: u64) {
+fn begin_epoch(checkpoint: &mut Checkpoint) {
     checkpoint.epoch = next_epoch(Some(checkpoint.epoch));
-    checkpoint.filter_hash = filter_hash;
     checkpoint.is_streaming = false;
     for state in checkpoint.tables.values_mut() {
         state.table_seq = 0;

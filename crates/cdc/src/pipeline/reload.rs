@@ -16,6 +16,7 @@ use wal_reader::{Begun, Loader, Options, Stream};
 
 use super::delivery::Delivery;
 use super::first_load::read_unit;
+use super::stall;
 use crate::control::ControlRequest;
 use crate::error::Error;
 
@@ -120,7 +121,7 @@ impl Reloads {
                 Begun::NotYet("a transaction is being delivered".to_owned())
             }
             None => {
-                delivery.drain().await?;
+                stall::drain(delivery).await?;
                 let delivered = stream.delivered().cloned().unwrap_or_default();
                 loader.begin(&name, from, &delivered).await?
             }
@@ -136,7 +137,7 @@ impl Reloads {
                     tracing::info!(table = %name, "loading beside the stream");
                 }
                 let next = read_unit(&mut loader, delivery).await?;
-                delivery.drain().await?;
+                stall::drain(delivery).await?;
                 self.pending.pop_front();
                 if next.is_some() {
                     self.pending.push_front((name, next));

@@ -8,16 +8,13 @@ use wal_reader::{Options, Stream};
 use super::Mode;
 use super::delivery::Delivery;
 use super::reload::Reloads;
+use super::stall;
 use crate::control::ControlRequest;
 use crate::error::Error;
 use crate::shutdown::Shutdown;
 
 /// How long a stop may take: what the sink has not stored by then is sent again by the next run.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
-/// A walsender whose reader stands still keeps its server from stopping. A sink that takes nothing for this long makes
-/// us hang up; the slot keeps our place.
-const HANG_UP_AFTER: Duration = Duration::from_secs(30);
-
 /// Sends changes as they come, until told to stop.
 pub(super) async fn run<K>(
     delivery: &mut Delivery<'_, K>,
@@ -51,17 +48,17 @@ where
     // Told to stop: leaves once no transaction is half sent, since all of it would be sent again, and at this time at
     // the latest.
     let mut leave_at = None;
-    loop {
+    let sink_stalled = loop {
         let is_done = mode == Mode::Load && reloads.is_empty();
         let is_whole =
             delivery.is_between_transactions() || (batch.is_empty() && !stream.is_in_transaction());
         if is_done || (leave_at.is_some() && is_whole) {
-            break;
+            break false;
         }
         let save_at = delivery.save_at();
         tokio::select! {
             biased;
-            () = sleep_until(leave_at.unwrap_or(last_arrival)), if leave_at.is_some() => break,
+            () = sleep_until(leave_at.unwrap_or(last_arrival)), if leave_at.is_some() => break false,
             () = shutdown.requested(), if leave_at.is_none() => {
                 leave_at = Some(Instant::now() + DRAIN_DEADLINE);
                 stream.cut_at_commit();
@@ -81,8 +78,8 @@ where
                 let full = std::mem::replace(&mut batch, delivery.batch());
                 tokio::select! {
                     biased;
-                    sent = delivery.send(full) => sent?,
-                    () = give_up(shutdown, leave_at) => break,
+                    sent = stall::send(delivery, full) => if is_stalled(sent)? { break true },
+                    () = give_up(shutdown, leave_at) => break false,
                 }
             }
             () = sleep_until(save_at.unwrap_or(last_arrival)), if save_at.is_some() => {}
@@ -91,27 +88,36 @@ where
                 let full = std::mem::replace(&mut batch, delivery.batch());
                 tokio::select! {
                     biased;
-                    sent = delivery.send(full) => sent?,
-                    () = give_up(shutdown, leave_at) => break,
+                    sent = stall::send(delivery, full) => if is_stalled(sent)? { break true },
+                    () = give_up(shutdown, leave_at) => break false,
                 }
                 tokio::select! {
-                    advanced = reloads.advance(&mut stream, delivery) => advanced?,
+                    advanced = reloads.advance(&mut stream, delivery) => if is_stalled(advanced)? { break true },
                     // What is half read begins anew at the next start.
-                    () = shutdown.requested() => break,
+                    () = shutdown.requested() => break false,
                 }
             }
             Some(request) = requests.recv() => reloads.request(request, delivery)?,
-            () = sleep_until(last_arrival + HANG_UP_AFTER), if !delivery.is_drained() => {
-                drop(stream);
-                return wait_for_sink(delivery, shutdown).await;
-            }
+            () = sleep_until(last_arrival + stall::HANG_UP_AFTER), if !delivery.is_drained() => break true,
         }
         delivery.save_if_due()?;
         if let Some(saved) = delivery.saved_position() {
             stream.release(saved);
         }
+    };
+    if sink_stalled {
+        drop((stream, reloads));
+        return stall::wait(delivery, shutdown).await;
     }
     drain(delivery, stream, leave_at.unwrap_or_else(|| Instant::now() + DRAIN_DEADLINE)).await
+}
+
+fn is_stalled(result: Result<(), Error>) -> Result<bool, Error> {
+    match result {
+        Ok(()) => Ok(false),
+        Err(Error::SinkWasStalled) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// A sink that takes nothing more must not keep us from leaving: returns when the time for that is over.
@@ -122,20 +128,6 @@ async fn give_up(shutdown: &mut Shutdown, leave_at: Option<Instant>) {
             shutdown.requested().await;
             sleep(DRAIN_DEADLINE).await;
         }
-    }
-}
-
-/// The sink takes nothing: waits until it has all that it was given, without holding on to the server.
-async fn wait_for_sink<K>(delivery: &mut Delivery<'_, K>, shutdown: &mut Shutdown) -> Result<(), Error>
-where
-    K: Sink,
-    Error: From<K::Error>,
-{
-    tracing::warn!("the sink takes nothing; hung up on the database meanwhile, the slot keeps our place");
-    delivery.status.sink_stalled();
-    tokio::select! {
-        drained = delivery.drain() => drained.and(Err(Error::SinkWasStalled)),
-        () = shutdown.requested() => Ok(()),
     }
 }
 
