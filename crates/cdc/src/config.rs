@@ -28,6 +28,7 @@ mod section;
 mod show;
 mod sink;
 mod source;
+mod table;
 mod table_pattern;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod tests;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
+use sinks::{KafkaOptions, NatsOptions};
 
 pub(crate) use self::admin::Admin;
 pub(crate) use self::error::ConfigError;
@@ -45,6 +47,7 @@ pub(crate) use self::pipeline::{Pipeline, PipelineName};
 pub(crate) use self::secret::SecretUrl;
 pub(crate) use self::sink::{Sink, SinkKind};
 pub(crate) use self::source::{Postgres, Source};
+pub(crate) use self::table::Tables;
 pub(crate) use self::table_pattern::TablePattern;
 
 use self::document::{Document, Entry, Node, Origin, Table};
@@ -60,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) source: Source,
     /// The one `[sink.*]`.
     pub(crate) sink: Sink,
+    /// All `[[table]]`.
+    pub(crate) tables: Tables,
     /// `[load]`.
     pub(crate) load: Load,
     /// `[format]`.
@@ -173,7 +178,8 @@ impl Reader {
     fn config(mut self) -> (Option<Config>, Vec<Fault>) {
         let pipeline = self.section("pipeline");
         let source = self.source();
-        let sink = self.sink();
+        let tables = self.tables().map(Tables);
+        let sink = self.sink(tables.clone().unwrap_or_default());
         let load = self.section("load");
         // There is one store in this version: nothing to choose, but other choices are refused.
         let checkpoint: Option<checkpoint::Checkpoint> = self.section("checkpoint");
@@ -185,6 +191,7 @@ impl Reader {
                 pipeline: pipeline?,
                 source: source?,
                 sink: sink?,
+                tables: tables?,
                 load: load?,
                 format: format?,
                 admin: admin?,
@@ -199,16 +206,39 @@ impl Reader {
         self.section("source.postgres").map(Source::Postgres)
     }
 
-    fn sink(&mut self) -> Option<Sink> {
+    fn sink(&mut self, tables: Tables) -> Option<Sink> {
         let path = self.one_of("sink", &SinkKind::ALL.map(SinkKind::path))?;
         self.refuse_password_in_file(path);
         match SinkKind::ALL.into_iter().find(|kind| kind.path() == path)? {
-            SinkKind::Kafka => self.section(path).map(Sink::Kafka),
-            SinkKind::Nats => self.section(path).map(Sink::Nats),
+            SinkKind::Kafka => {
+                let options: KafkaOptions = self.section(path)?;
+                Some(Sink::Kafka(KafkaOptions { own_names: tables.own_names(), ..options }))
+            }
+            SinkKind::Nats => {
+                let options: NatsOptions = self.section(path)?;
+                Some(Sink::Nats(NatsOptions { own_names: tables.own_names(), ..options }))
+            }
             SinkKind::File => self.section(path).map(Sink::File),
             SinkKind::Stdout => self.section(path).map(Sink::Stdout),
             SinkKind::Null => self.section(path).map(Sink::Null),
         }
+    }
+
+    fn tables(&mut self) -> Option<Vec<table::TableSection>> {
+        let Some(entry) = self.document.root.get(layout::REPEATED) else { return Some(Vec::new()) };
+        let (at, Node::Tables(tables)) = (entry.key_at.clone(), entry.node.clone()) else { return None };
+        let mut read = Vec::new();
+        for table in &tables {
+            match section::read(table) {
+                Ok(section) => read.push(section),
+                Err(faults) => {
+                    let faults =
+                        faults.into_iter().map(|fault| explain(layout::REPEATED, table, Some(&at), fault));
+                    self.faults.extend(faults);
+                }
+            }
+        }
+        Some(read)
     }
 
     fn format(&mut self) -> Option<Format> {

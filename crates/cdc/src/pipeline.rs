@@ -7,6 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `postgres` | making sure that the log, the slot and the checkpoint belong together |
+//! | `history` | which tables there were and are |
 //! | `delivery` | batches to the sink, what their arrival makes safe, and saving it |
 //! | `first_load` | tables as they stand, before any change is sent |
 //! | `streaming` | changes as they come |
@@ -17,6 +18,7 @@
 mod backoff;
 mod delivery;
 mod first_load;
+mod history;
 mod postgres;
 mod reload;
 mod stall;

@@ -2,11 +2,12 @@ mod array;
 mod builtin;
 mod bytes;
 mod datetime;
+mod mask;
 mod number;
 
 use std::borrow::Cow;
 
-use event::{Bytes, Cell};
+use event::{Bytes, Cell, Mask, Use};
 
 pub(crate) use builtin::builtin_name;
 use builtin::is_builtin;
@@ -55,6 +56,8 @@ enum Kind {
     Json,
     Array { element: Box<ColumnType>, delimiter: u8 },
     Other,
+    Masked(Mask),
+    Excluded,
 }
 
 /// What a schema calls a type: built-in ones by their own name (`int4`, `_text`), all others with their namespace.
@@ -91,6 +94,21 @@ impl ColumnType {
         Self { name: name.into(), kind }
     }
 
+    /// The same, as far as rules let its values through.
+    #[must_use]
+    pub fn used(self, by: Use) -> Self {
+        match by {
+            Use::Sent => self,
+            Use::Masked(mask) => Self { kind: Kind::Masked(mask), ..self },
+            Use::Excluded => Self { kind: Kind::Excluded, ..self },
+        }
+    }
+
+    /// Whether rows come without this column.
+    pub fn is_excluded(&self) -> bool {
+        self.kind == Kind::Excluded
+    }
+
     /// The name it was made from.
     pub fn name(&self) -> &str {
         &self.name
@@ -122,6 +140,8 @@ impl ColumnType {
             Kind::Timestamptz => datetime::timestamptz_us(&text).map(Cell::TimestampUs),
             Kind::Uuid => bytes::uuid(&text).map(Cell::Uuid),
             Kind::Array { element, delimiter } => array::cells(element, *delimiter, &text).map(Cell::Array),
+            Kind::Masked(mask) => return mask::cell(*mask, &text),
+            Kind::Excluded => return Cell::Omitted,
             Kind::Other => None,
         };
         typed.unwrap_or_else(|| utf8(text, |text| Cell::Other { type_name: &self.name, text }))

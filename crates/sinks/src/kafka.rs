@@ -30,7 +30,7 @@ use self::handover::{Handover, Producing};
 use self::names::Names;
 use self::topics::{Creation, Topics};
 use crate::progress::{Progress, progress};
-use crate::{Error, Pipeline};
+use crate::{Error, OwnNames, Pipeline};
 
 /// `[sink.kafka]`
 #[derive(Clone, Debug, Deserialize)]
@@ -53,6 +53,9 @@ pub struct KafkaOptions {
     /// Further settings of librdkafka.
     #[serde(default)]
     pub properties: Properties,
+    /// Topics that some tables have of their own.
+    #[serde(skip)]
+    pub own_names: OwnNames,
 }
 
 fn default_topic() -> String {
@@ -75,7 +78,7 @@ pub struct Kafka {
 impl Kafka {
     /// Connects, and makes sure of the topics that every pipeline has.
     pub async fn open(options: &KafkaOptions, pipeline: &Pipeline) -> Result<Self, Error> {
-        let names = Names::new(&options.topic, &pipeline.source)?;
+        let names = Names::new(&options.topic, &options.own_names, &pipeline.source)?;
         let client_config = config::client_config(options)?;
         let producer_config = config::producer_config(&client_config, pipeline.memory_bytes);
         let brokers = options.brokers.join(",");

@@ -51,7 +51,7 @@
 //! | `nats` | the stream, subjects, the window of messages under way, where to resume |
 //! | `acks` | from acknowledgements in any order to batches in theirs |
 //! | `progress` | what a sink's thread or task tells the pipeline |
-//! | `template` | names of topics and subjects |
+//! | `template`, `own_names` | names of topics and subjects |
 //! | `quiet` | one log line a minute |
 //! | `error` | what can go wrong, with codes that docs/errors.md explains |
 
@@ -62,6 +62,7 @@ mod framing;
 mod kafka;
 mod nats;
 mod null;
+mod own_names;
 mod pipeline;
 mod progress;
 mod quiet;
@@ -77,5 +78,6 @@ pub use framing::Framing;
 pub use kafka::{Kafka, KafkaOptions, Properties};
 pub use nats::{Nats, NatsOptions, Servers};
 pub use null::{Null, NullOptions};
+pub use own_names::OwnNames;
 pub use pipeline::Pipeline;
 pub use stdout::{Stdout, StdoutOptions};

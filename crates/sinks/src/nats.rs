@@ -36,7 +36,7 @@ use self::window::Window;
 use crate::acks::Acks;
 use crate::progress::{Progress, progress};
 use crate::quiet::Quiet;
-use crate::{Error, Pipeline};
+use crate::{Error, OwnNames, Pipeline};
 
 const MESSAGE_ID: &str = "Nats-Msg-Id";
 const EXPECTED_LAST_ID: &str = "Nats-Expected-Last-Msg-Id";
@@ -68,6 +68,9 @@ pub struct NatsOptions {
     /// How many servers of a cluster hold a new stream.
     #[serde(default = "default_replicas")]
     pub replicas: u8,
+    /// Subjects that some tables have of their own.
+    #[serde(skip)]
+    pub own_names: OwnNames,
 }
 
 fn default_subject() -> String {
@@ -124,7 +127,7 @@ const WINDOW_MESSAGES: usize = 4096;
 impl Nats {
     /// Connects, makes sure of stream and bucket, and reads where the stream ends.
     pub async fn open(options: &NatsOptions, pipeline: &Pipeline) -> Result<Self, Error> {
-        let subjects = Subjects::new(&options.subject, &pipeline.source)?;
+        let subjects = Subjects::new(&options.subject, &options.own_names, &pipeline.source)?;
         let name = options.stream.clone().unwrap_or_else(|| format!("CDC_{}", pipeline.source));
         check(options, &name)?;
         let (lost, disconnects) = watch::channel(0);

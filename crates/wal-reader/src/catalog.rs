@@ -1,10 +1,11 @@
 //! What the database says of its tables, as far as reading and publishing them needs it.
 
-use event::{Column, TableName, TableSchema};
+use event::{Column, SentTable, TableName, TableSchema};
 
-use crate::Error;
+use crate::refusal::Refusal;
 use crate::sql::{quote_table, quote_text};
 use crate::wire::Connection;
+use crate::{Error, Options, rules};
 
 /// A table that could be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,12 +23,21 @@ pub(crate) struct Shape {
     pub(crate) schema: TableSchema,
     /// The publication's row filter.
     pub(crate) row_filter: Option<String>,
+    /// An UPDATE or DELETE logs all of the row that it found; or the table allows neither.
+    logs_old_rows: bool,
     /// Published as a whole although its rows are in partitions.
     pub(crate) is_partitioned: bool,
     /// As the planner estimates; below 0 when it never looked.
     pub(crate) estimated_rows: f64,
     /// How many blocks the main fork has.
     pub(crate) blocks: u64,
+}
+
+impl Shape {
+    /// As it is sent.
+    pub(crate) fn sent(&self, options: &Options) -> Result<SentTable, Refusal> {
+        rules::sent(&self.schema, options, |column| self.logs_old_rows || self.schema.key.contains(&column))
+    }
 }
 
 /// All ordinary permanent tables outside of the system's schemas, in the order of their names.
@@ -81,7 +91,7 @@ pub(crate) async fn shape(
     let filter = if version >= LISTS_SINCE { "p.rowfilter" } else { "NULL" };
     let relation = connection
         .query(&format!(
-            "SELECT c.oid, c.relkind, c.reltuples, {filter} AS filter, \
+            "SELECT c.oid, c.relkind, c.reltuples, c.relreplident, {filter} AS filter, \
                pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int AS blocks \
              FROM pg_catalog.pg_publication_tables p \
                JOIN pg_catalog.pg_class c ON c.oid = {table}::pg_catalog.regclass \
@@ -115,6 +125,7 @@ pub(crate) async fn shape(
     Ok(Some(Shape {
         schema,
         row_filter: row.get("filter")?.map(str::to_owned),
+        logs_old_rows: matches!(row.required("relreplident")?, "f" | "n"),
         is_partitioned: row.required("relkind")? == "p",
         estimated_rows: row.parse("reltuples")?,
         blocks: row.parse("blocks")?,

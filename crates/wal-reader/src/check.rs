@@ -8,7 +8,7 @@ use crate::catalog::{self, Candidate};
 use crate::refusal::{Refusal, list};
 use crate::sql::{quote_name, quote_table, quote_text};
 use crate::wire::{self, Connection, Mode};
-use crate::{Error, Options, publication, slot, system};
+use crate::{Error, Options, publication, rules, slot, system};
 
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub async fn check(options: &Options, known: Known) -> Result<Vec<Finding>, Erro
     check_server(&mut sql, &mut findings).await?;
     let tables = check_publication(&mut sql, options, &mut findings).await?;
     check_rights(&mut sql, options, &tables, &mut findings).await?;
+    findings.keep(rules::check(&mut sql, options, &tables).await)?;
     check_slot(&mut sql, options, known, &mut findings).await?;
     Ok(findings.0)
 }

@@ -142,7 +142,7 @@ impl Decoding {
         } else {
             None
         };
-        let relation = Relation::new(&shape, primary_key.as_deref(), &mut self.sequences);
+        let relation = Relation::new(&shape, primary_key.as_deref(), &self.options, &mut self.sequences)?;
         self.relations.insert(shape.oid, Some(relation));
         Ok(())
     }

@@ -39,7 +39,7 @@ impl Fetcher {
     /// The change's own transaction must be visible first: the log shows a commit before other sessions can see it, and
     /// until then the new key finds nothing, or a row that had it before.
     ///
-    /// `text_of` gives a column's text as the log has it, to look the row up by.
+    /// `text_of` gives the text of a column of the log's rows, to look the row up by.
     pub(crate) async fn fill<'a>(
         &mut self,
         relation: &'a Relation,
@@ -47,7 +47,7 @@ impl Fetcher {
         xid: u32,
         text_of: impl Fn(usize) -> Option<&'a str>,
     ) -> Result<Vec<usize>, Error> {
-        let Relation { table, types, oid, .. } = relation;
+        let Relation { table, types, oid, lookup, sources, .. } = relation;
         let mut missing = Vec::new();
         let mut columns = Vec::new();
         for (position, (cell, column)) in row.iter().zip(&table.schema.columns).enumerate() {
@@ -57,11 +57,12 @@ impl Fetcher {
             }
         }
         let mut conditions = Vec::new();
-        for position in &table.schema.key {
-            let (Some(column), Some(text)) = (table.schema.columns.get(*position), text_of(*position)) else {
-                return Ok(Vec::new());
-            };
-            conditions.push(format!("{} = {}", quote_name(&column.name), quote_text(text)));
+        for (position, name) in lookup {
+            let Some(text) = text_of(*position) else { return Ok(Vec::new()) };
+            conditions.push(format!("{} = {}", quote_name(name), quote_text(text)));
+        }
+        if conditions.is_empty() {
+            return Ok(Vec::new());
         }
         // Neither from a child, nor from another table that has the name by now; a root's rows are in its partitions.
         conditions.push(format!(
@@ -97,9 +98,8 @@ impl Fetcher {
             return Ok(Vec::new());
         }
         for (number, position) in missing.iter().enumerate() {
-            let (Some(cell), Some(column_type)) = (row.get_mut(*position), types.get(*position)) else {
-                continue;
-            };
+            let column_type = sources.get(*position).and_then(|source| types.get(*source));
+            let (Some(cell), Some(column_type)) = (row.get_mut(*position), column_type) else { continue };
             *cell = match found.get(number + 2)? {
                 Some(text) => column_type.cell_of(Cow::Owned(text.as_bytes().to_vec())),
                 None => Cell::Null,

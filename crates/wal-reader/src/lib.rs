@@ -12,6 +12,7 @@
 //! | `settle`, `unit`, `load` | reading tables: when a snapshot is usable, what one load reads, the reading |
 //! | `stream` | the log: frames in, events and positions out |
 //! | `decoding`, `relation`, `row`, `fetch` | messages to events: transactions, shapes, a row's change, what the log lacks |
+//! | `rules` | what of a table is sent |
 //! | `refusal`, `check` | what a person must decide or mend; the same asked beforehand |
 //!
 //! In order: [`system::identify`], [`publication::ensure`], [`slot::create`], [`Loader`], [`Stream`].
@@ -28,6 +29,7 @@ pub mod publication;
 mod refusal;
 mod relation;
 mod row;
+pub mod rules;
 mod session;
 mod settle;
 pub mod slot;

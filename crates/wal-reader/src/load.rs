@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use decoder::ColumnType;
-use event::{Batch, Body, Event, EventPosition, Fence, KeyBound, KeyRange, LoadRef, Lsn, Table, TableName};
+use event::{
+    Batch, Body, Column, Event, EventPosition, Fence, KeyBound, KeyRange, LoadRef, Lsn, SentTable, Table,
+    TableName, TableSchema, Use,
+};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -73,6 +76,8 @@ pub struct Finished {
 struct Reading {
     table: Table,
     types: Vec<ColumnType>,
+    /// Lines begin with the row's place.
+    has_row_id: bool,
     load_id: String,
     fence: Fence,
     rows: u64,
@@ -122,7 +127,7 @@ impl Loader {
             None => session::open(&self.options.connection).await?,
         };
         let begun = self.begin_with(&mut holder, name, from, delivered).await;
-        let (shape, plan, snapshot, exported) = match begun {
+        let (shape, sent, plan, snapshot, exported) = match begun {
             Ok(Ok(found)) => found,
             Ok(Err(begun)) => {
                 holder.execute("ROLLBACK").await?;
@@ -137,7 +142,7 @@ impl Loader {
             return Ok(Begun::NotYet(format!("somebody waits to lock {name}")));
         };
         self.wait_for_flush(snapshot.limit).await?;
-        self.start(holder, workers, name, shape, plan, snapshot);
+        self.start(holder, workers, shape, sent, &plan, snapshot);
         Ok(Begun::Reading)
     }
 
@@ -184,7 +189,7 @@ impl Loader {
         name: &TableName,
         from: Option<KeyBound>,
         delivered: &HashSet<u32>,
-    ) -> Result<Result<(Shape, Plan, Fence, String), Begun>, Error> {
+    ) -> Result<Result<(Shape, SentTable, Plan, Fence, String), Begun>, Error> {
         holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         holder.execute("SET LOCAL lock_timeout = '2s'").await?;
         match holder.execute(&lock_sql(name, "")).await {
@@ -214,9 +219,11 @@ impl Loader {
         let Some(shape) = catalog::shape(holder, &self.options.publication, name).await? else {
             return Ok(Err(Begun::Gone));
         };
-        let plan = unit::plan(holder, name, &shape, from, &self.options).await?;
+        let sent = shape.sent(&self.options)?;
+        let range_key = unit::range_key(&shape.schema).filter(|column| sent.position(*column).is_some());
+        let plan = unit::plan(holder, name, &shape, range_key, from, &self.options).await?;
         let fence = Fence { snapshot, limit, range: plan.range.clone(), voided: None };
-        Ok(Ok((shape, plan, fence, exported)))
+        Ok(Ok((shape, sent, plan, fence, exported)))
     }
 
     /// More connections under the same snapshot, as many as there is work for; none if the lock is not to be had at
@@ -272,14 +279,18 @@ impl Loader {
         &mut self,
         holder: Connection,
         workers: Vec<Connection>,
-        name: &TableName,
         shape: Shape,
-        plan: Plan,
+        sent: SentTable,
+        plan: &Plan,
         fence: Fence,
     ) {
-        let types = shape.schema.columns.iter().map(|column| ColumnType::new(&column.type_name)).collect();
+        let used: Vec<_> =
+            shape.schema.columns.iter().zip(&sent.uses).filter(|(_, by)| **by != Use::Excluded).collect();
+        let types = used.iter().map(|(column, by)| ColumnType::new(&column.type_name).used(**by)).collect();
+        let columns: Vec<Column> = used.into_iter().map(|(column, _)| column.clone()).collect();
+        let has_row_id = !tells_rows_apart(&sent, &shape.schema);
         let statements: VecDeque<String> =
-            plan.pieces.iter().map(|piece| unit::copy_sql(name, &shape, piece)).collect();
+            plan.pieces.iter().map(|piece| unit::copy_sql(&shape, &columns, has_row_id, piece)).collect();
         let statements = Arc::new(Mutex::new(statements));
         let (to_loader, chunks) = mpsc::channel(CHUNKS_WAITING);
         let mut tasks = JoinSet::new();
@@ -288,8 +299,9 @@ impl Loader {
         }
         self.last_load_id = clock::now_us().max(self.last_load_id + 1);
         self.reading = Some(Reading {
-            table: Table::new(shape.schema),
+            table: Table::new(sent.schema),
             types,
+            has_row_id,
             load_id: format!("{:x}", self.last_load_id),
             fence,
             rows: 0,
@@ -351,7 +363,7 @@ impl Reading {
 
     fn push(&mut self, line: &Bytes, batch: &mut Batch) -> Result<(), Error> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let (row_id, line) = if self.table.has_key() { (None, line) } else { split_row_id(line) };
+        let (row_id, line) = if self.has_row_id { split_row_id(line) } else { (None, line) };
         let mut cells = Vec::with_capacity(self.types.len());
         decoder::copy::row(&self.types, line, &mut cells).map_err(|error| self.not_decoded(error))?;
         let body = Body::Read {
@@ -388,6 +400,14 @@ impl Reading {
 
 fn load_ref<'a>(id: &'a str, fence: &'a Fence) -> LoadRef<'a> {
     LoadRef { id, range: fence.range.as_ref().filter(|range| !is_open(range)) }
+}
+
+/// Whether the message key names every column of the table's own, unique key.
+fn tells_rows_apart(sent: &SentTable, database: &TableSchema) -> bool {
+    let name_of =
+        |table: &TableSchema, column: &usize| table.columns.get(*column).map(|column| column.name.clone());
+    let key: Vec<_> = sent.schema.key.iter().map(|column| name_of(&sent.schema, column)).collect();
+    !database.key.is_empty() && database.key.iter().all(|column| key.contains(&name_of(database, column)))
 }
 
 fn is_open(range: &KeyRange) -> bool {

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use event::TableName;
+use event::{TableName, TableRules};
 
 use crate::wire;
 
@@ -16,6 +16,8 @@ pub struct Options {
     pub publication: String,
     /// Which tables are wanted. The publication may hold others: they are left out here.
     pub wanted: Arc<dyn Fn(&TableName) -> bool + Send + Sync>,
+    /// What is sent of each table.
+    pub rules: Arc<dyn Fn(&TableName) -> TableRules + Send + Sync>,
     /// Transactions with one of these origins are not sent.
     pub drop_origins: Vec<String>,
     /// How many connections read a table at once.

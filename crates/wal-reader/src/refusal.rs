@@ -21,6 +21,7 @@ use event::{Lsn, TableName};
 /// | `CDC-PG-033` | a table can't be read whole by this role |
 /// | `CDC-PG-034` | the server is a standby |
 /// | `CDC-PG-035` | a message can't be decoded |
+/// | `CDC-PG-040` | a table can't be sent as `[[table]]` says |
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs)] // The messages say it.
@@ -94,6 +95,8 @@ pub enum Refusal {
         "the server is a standby (in recovery). Point the URL at the primary, or add target_session_attrs=primary"
     )]
     Standby,
+    #[error("{table} can't be sent as its [[table]] section says: {problem}")]
+    Rules { table: TableName, problem: String },
     #[error("after {position}: {error}")]
     Decoding { position: Lsn, error: decoder::Error },
 }
@@ -118,6 +121,7 @@ impl Refusal {
             Self::Unreadable { .. } => "CDC-PG-033",
             Self::Standby => "CDC-PG-034",
             Self::Decoding { .. } => "CDC-PG-035",
+            Self::Rules { .. } => "CDC-PG-040",
         }
     }
 }

@@ -5,17 +5,26 @@ use std::sync::Arc;
 
 use decoder::ColumnType;
 use decoder::pgoutput::{ReplicaIdentity, Shape};
-use event::{Fingerprint, Route, Table, TableName, TableSchema};
+use event::{Fingerprint, Route, Table, TableName, TableSchema, Use};
+
+use crate::refusal::Refusal;
+use crate::{Options, rules};
 
 /// A wanted table in its present shape.
 #[derive(Debug)]
 pub(crate) struct Relation {
     pub(crate) oid: u32,
+    /// As it is sent.
     pub(crate) table: Table,
+    /// One a column of the log's rows.
     pub(crate) types: Vec<ColumnType>,
-    /// Which columns the image of an old key holds.
+    /// Which columns the image of an old key holds, one a column of the log's rows.
     pub(crate) is_identity: Vec<bool>,
-    /// The key column that fences of key ranges judge by.
+    /// By which the database finds a row: positions in the log's rows, and names.
+    pub(crate) lookup: Vec<(usize, String)>,
+    /// For each column that is sent, its position in the log's rows.
+    pub(crate) sources: Vec<usize>,
+    /// The key column that fences of key ranges judge by, among those that are sent.
     pub(crate) range_key: Option<usize>,
     /// Its place in [`Sequences`].
     pub(crate) sequence: usize,
@@ -24,7 +33,12 @@ pub(crate) struct Relation {
 impl Relation {
     /// From what pgoutput says. `primary_key`: the names of its columns, asked for where the replica identity is not
     /// the key.
-    pub(crate) fn new(shape: &Shape, primary_key: Option<&[String]>, sequences: &mut Sequences) -> Self {
+    pub(crate) fn new(
+        shape: &Shape,
+        primary_key: Option<&[String]>,
+        options: &Options,
+        sequences: &mut Sequences,
+    ) -> Result<Self, Refusal> {
         let is_key = |position: usize, name: &str| match primary_key {
             Some(names) => names.iter().any(|key| key == name),
             None => shape.is_key.get(position).copied().unwrap_or_default(),
@@ -37,16 +51,27 @@ impl Relation {
             .map(|(position, _)| position)
             .collect();
         let schema = TableSchema { name: shape.name.clone(), columns: shape.columns.clone(), key };
-        let range_key = crate::unit::range_key(&schema);
-        let table = Table::new(schema);
-        Self {
+        let is_in_old_rows = |column: usize| {
+            matches!(shape.replica_identity, ReplicaIdentity::Full | ReplicaIdentity::Nothing)
+                || shape.is_key.get(column).copied().unwrap_or_default()
+        };
+        let sent = rules::sent(&schema, options, is_in_old_rows)?;
+        let range_key = crate::unit::range_key(&schema).and_then(|position| sent.position(position));
+        let name_of = |position: &usize| Some((*position, schema.columns.get(*position)?.name.clone()));
+        Ok(Self {
             oid: shape.oid,
-            sequence: sequences.of(table.name()),
-            types: shape.types.clone(),
+            sequence: sequences.of(&schema.name),
+            types: shape.types.iter().zip(&sent.uses).map(|(of, by)| of.clone().used(*by)).collect(),
             is_identity: shape.is_key.clone(),
+            lookup: schema.key.iter().filter_map(name_of).collect(),
+            sources: (0..)
+                .zip(&sent.uses)
+                .filter(|(_, by)| **by != Use::Excluded)
+                .map(|(at, _)| at)
+                .collect(),
             range_key,
-            table,
-        }
+            table: Table::new(sent.schema),
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use event::{KeyBound, KeyRange, TableName, TableSchema};
+use event::{Column, KeyBound, KeyRange, TableName, TableSchema};
 
 use crate::catalog::Shape;
 use crate::sql::{quote_name, quote_table};
@@ -22,15 +22,16 @@ pub(crate) struct Plan {
     pub(crate) pieces: Vec<String>,
 }
 
-/// Plans the unit that starts at `from`.
+/// Plans the unit that starts at `from`. `range_key`: the column by which it may be cut.
 pub(crate) async fn plan(
     connection: &mut Connection,
     name: &TableName,
     shape: &Shape,
+    range_key: Option<usize>,
     from: Option<KeyBound>,
     options: &Options,
 ) -> Result<Plan, Error> {
-    match range_key(&shape.schema) {
+    match range_key {
         Some(key) if from.is_some() || is_large(shape, options.load_unit_rows) => {
             plan_range(connection, name, shape, key, from, options).await
         }
@@ -122,11 +123,12 @@ fn literal(bound: KeyBound) -> String {
     }
 }
 
-/// The COPY statement for one piece: the published columns of the published rows. A table without a key has its rows'
-/// places first, which name them in event IDs.
-pub(crate) fn copy_sql(name: &TableName, shape: &Shape, piece: &str) -> String {
-    let row_id = shape.schema.key.is_empty().then_some(Cow::Borrowed("ctid"));
-    let columns = shape.schema.columns.iter().map(|column| Cow::Owned(quote_name(&column.name)));
+/// The COPY statement for one piece: these columns of the published rows. `with_row_id`: the rows' places come first.
+pub(crate) fn copy_sql(shape: &Shape, columns: &[Column], with_row_id: bool, piece: &str) -> String {
+    // Each partition has places of its own.
+    let row_id = if shape.is_partitioned { "pg_catalog.concat(tableoid, ctid)" } else { "ctid" };
+    let row_id = with_row_id.then_some(Cow::Borrowed(row_id));
+    let columns = columns.iter().map(|column| Cow::Owned(quote_name(&column.name)));
     let columns: Vec<Cow<'_, str>> = row_id.into_iter().chain(columns).collect();
     let filter = shape.row_filter.as_ref().map(|filter| format!("({filter})"));
     let conditions: Vec<String> =
@@ -134,5 +136,9 @@ pub(crate) fn copy_sql(name: &TableName, shape: &Shape, piece: &str) -> String {
     let only = if shape.is_partitioned { "" } else { "ONLY " };
     let condition =
         if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-    format!("COPY (SELECT {} FROM {only}{}{condition}) TO STDOUT", columns.join(", "), quote_table(name))
+    format!(
+        "COPY (SELECT {} FROM {only}{}{condition}) TO STDOUT",
+        columns.join(", "),
+        quote_table(&shape.schema.name)
+    )
 }

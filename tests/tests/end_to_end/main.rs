@@ -7,6 +7,7 @@
 //! | `stranger` | wrong input is refused with a code and the remedy, and once mended nothing is missing |
 //! | `shutdown` | told to end, it drains, saves and leaves, whatever it is doing |
 //! | `loads` | loads alone, anew and of added tables, beside changes that go on |
+//! | `tables` | what is sent of a table, under which key, to which topic |
 //! | `commands` | what people and machines ask a pipeline |
 //! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
@@ -19,3 +20,4 @@ mod outage;
 mod setup;
 mod shutdown;
 mod stranger;
+mod tables;

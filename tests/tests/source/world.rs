@@ -62,6 +62,7 @@ impl World {
             slot: format!("slot_{database}"),
             publication: "published".to_owned(),
             wanted: Arc::new(|_| true),
+            rules: Arc::new(|_| event::TableRules::default()),
             drop_origins: Vec::new(),
             load_workers: 2,
             load_unit_rows: Options::LOAD_UNIT_ROWS,

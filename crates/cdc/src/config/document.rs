@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::error::Fault;
 
@@ -31,6 +31,8 @@ pub(super) struct Entry {
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     Table(Table),
+    /// `[[section]]`, any number of times.
+    Tables(Vec<Table>),
     Value(toml::Value),
     /// From outside the file, where everything is text: taken as it is if the key wants text, else read as TOML.
     Text(String),
@@ -79,7 +81,7 @@ impl Document {
     pub(super) fn table(&self, path: &str) -> Option<&Table> {
         path.split('.').try_fold(&self.root, |table, section| match &table.get(section)?.node {
             Node::Table(next) => Some(next),
-            Node::Value(_) | Node::Text(_) => None,
+            Node::Tables(_) | Node::Value(_) | Node::Text(_) => None,
         })
     }
 
@@ -102,6 +104,7 @@ impl Entry {
         match &self.node {
             Node::Value(value) => vec![value.clone()],
             Node::Table(table) => vec![table_value(table)],
+            Node::Tables(tables) => vec![toml::Value::Array(tables.iter().map(table_value).collect())],
             Node::Text(text) => {
                 let parsed = toml::from_str::<toml::Table>(&format!("value = {text}"));
                 let parsed = parsed.ok().and_then(|mut table| table.remove("value"));
@@ -128,12 +131,25 @@ fn convert_table(table: DeTable<'_>) -> Table {
             value_at: Origin::File(value.span()),
             node: match value.into_inner() {
                 DeValue::Table(table) => Node::Table(convert_table(table)),
+                DeValue::Array(items) => convert_array(items),
                 other => Node::Value(convert_value(other)),
             },
         };
         (key.into_inner().into_owned(), entry)
     });
     entries.collect()
+}
+
+fn convert_array(items: DeArray<'_>) -> Node {
+    let is_tables = !items.is_empty() && items.iter().all(|item| matches!(item.get_ref(), DeValue::Table(_)));
+    if !is_tables {
+        return Node::Value(convert_value(DeValue::Array(items)));
+    }
+    let tables = items.into_iter().filter_map(|item| match item.into_inner() {
+        DeValue::Table(table) => Some(convert_table(table)),
+        _ => None,
+    });
+    Node::Tables(tables.collect())
 }
 
 fn convert_value(value: DeValue<'_>) -> toml::Value {

@@ -4,7 +4,7 @@
 use super::document::{Document, Entry, Node, Origin, Table};
 use super::error::Fault;
 use super::section::known_keys;
-use super::{admin, checkpoint, format, load, pipeline, sink, source};
+use super::{admin, checkpoint, format, load, pipeline, sink, source, table};
 
 /// A table of the file that a struct reads.
 #[derive(Debug)]
@@ -13,15 +13,12 @@ pub(super) struct SectionLayout {
     pub(super) keys: &'static [&'static str],
 }
 
+/// The one section that a file may have any number of.
+pub(super) const REPEATED: &str = "table";
+
 /// Contracted sections that this version can't serve, and what to do instead.
-const NOT_IN_THIS_VERSION: [(&str, &str); 3] = [
-    ("source.mysql", "use [source.postgres]"),
-    ("source.odbc", "use [source.postgres]"),
-    (
-        "table",
-        "choose tables by `tables` and `exclude_tables` of the source, and name topics by the sink's template",
-    ),
-];
+const NOT_IN_THIS_VERSION: [(&str, &str); 2] =
+    [("source.mysql", "use [source.postgres]"), ("source.odbc", "use [source.postgres]")];
 
 /// All sections.
 pub(super) fn sections() -> Vec<SectionLayout> {
@@ -31,6 +28,7 @@ pub(super) fn sections() -> Vec<SectionLayout> {
     ];
     sections.extend(sink::sections());
     sections.extend([
+        SectionLayout { path: REPEATED, keys: known_keys::<table::TableSection>() },
         SectionLayout { path: "load", keys: known_keys::<load::Load>() },
         SectionLayout { path: "checkpoint", keys: known_keys::<checkpoint::Checkpoint>() },
         SectionLayout { path: "format", keys: known_keys::<format::Keys>() },
@@ -64,6 +62,16 @@ fn check_table(path: &str, table: &mut Table, sections: &[SectionLayout], faults
     let subsections = subsections(path, sections);
     table.retain(|key, entry| {
         let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        if inner == REPEATED {
+            let Node::Tables(tables) = &mut entry.node else {
+                let message = format!("`{inner}` is a section that can be repeated");
+                let help = format!("write it as [[{inner}]] with keys below");
+                faults.push(Fault::value(message, Some(&entry.key_at)).with_help(help));
+                return false;
+            };
+            tables.iter_mut().for_each(|table| check_table(&inner, table, sections, faults));
+            return true;
+        }
         if subsections.contains(&key.as_str()) {
             let Node::Table(table) = &mut entry.node else {
                 let message = format!("`{inner}` is a section, not a value");
@@ -141,7 +149,7 @@ fn unknown(
 }
 
 fn is_table(entry: &Entry) -> bool {
-    matches!(entry.node, Node::Table(_))
+    matches!(entry.node, Node::Table(_) | Node::Tables(_))
 }
 
 /// The section that does know the key.

@@ -11,8 +11,9 @@ pub(super) fn document(document: &Document) -> String {
 }
 
 fn write_table(path: &str, table: &Table, out: &mut String) {
-    let (tables, values): (Vec<_>, Vec<_>) =
-        table.iter().partition(|(key, entry)| is_section(path, key) && matches!(entry.node, Node::Table(_)));
+    let (tables, values): (Vec<_>, Vec<_>) = table.iter().partition(|(key, entry)| {
+        is_section(path, key) && matches!(entry.node, Node::Table(_) | Node::Tables(_))
+    });
     if !path.is_empty() && (!values.is_empty() || tables.is_empty()) {
         if !out.is_empty() {
             out.push('\n');
@@ -27,9 +28,19 @@ fn write_table(path: &str, table: &Table, out: &mut String) {
         out.push_str(&format!("{key} = {}{remark}\n", shown(key, entry)));
     }
     for (key, entry) in tables {
+        if let Node::Tables(tables) = &entry.node {
+            tables.iter().for_each(|table| write_repeated(key, table, out));
+        }
         let Node::Table(inner) = &entry.node else { continue };
         let inner_path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         write_table(&inner_path, inner, out);
+    }
+}
+
+fn write_repeated(path: &str, table: &Table, out: &mut String) {
+    out.push_str(&format!("\n[[{path}]]\n"));
+    for (key, entry) in table {
+        out.push_str(&format!("{key} = {}\n", shown(key, entry)));
     }
 }
 

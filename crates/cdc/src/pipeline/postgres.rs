@@ -1,16 +1,16 @@
 //! Making sure that the log, the slot and the checkpoint belong together, before a row is read.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use checkpoint::{Checkpoint, FileStore, LoadState, SourceIdentity, TableState};
+use checkpoint::{Checkpoint, FileStore, SourceIdentity};
 use event::{Lsn, Position, TableName};
-use wal_reader::publication::{self, Published};
 use wal_reader::system::{self, System};
 use wal_reader::wire::{self, Connection, Mode};
-use wal_reader::{Options, Refusal, slot};
+use wal_reader::{Options, Refusal, publication, slot};
 
-use crate::config::{Config, LoadMode, Postgres};
+use super::history;
+use crate::config::{Config, Postgres};
 use crate::error::Error;
 
 /// What the configuration says, as the reader takes it.
@@ -23,11 +23,13 @@ pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Err
         connection = connection.with_password(password.expose());
     }
     let wanted = source.clone();
+    let tables = config.tables.clone();
     Ok(Options {
         connection,
         slot: source.slot(&config.pipeline.name),
         publication: source.publication(&config.pipeline.name),
         wanted: Arc::new(move |name: &TableName| wanted.wants(&name.schema, &name.table)),
+        rules: Arc::new(move |name: &TableName| tables.rules(name)),
         drop_origins: source.drop_origins.clone(),
         load_workers: config.load.workers.count(),
         load_unit_rows: Options::LOAD_UNIT_ROWS,
@@ -41,7 +43,6 @@ pub(crate) async fn prepare(
     config: &Config,
     destination: Option<String>,
 ) -> Result<Checkpoint, Error> {
-    let filter_hash = config.source.filter_hash();
     let saved = store.load()?;
     if let (Some(before), Some(now)) =
         (saved.as_ref().and_then(|saved| saved.destination.as_ref()), &destination)
@@ -54,15 +55,11 @@ pub(crate) async fn prepare(
     let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
     let mut checkpoint = match saved {
         Some(checkpoint) if checkpoint.position.is_some() => {
-            resume(&mut replication, &mut sql, options, checkpoint, &system, config.load.mode).await?
+            resume(&mut replication, &mut sql, options, checkpoint, &system, config).await?
         }
         begun => start(&mut sql, options, store, begun, &system, config).await?,
     };
-    if checkpoint.filter_hash != filter_hash {
-        tracing::info!("other tables or origins are sent than before: the epoch begins anew");
-        checkpoint.filter_hash = filter_hash;
-        begin_epoch(&mut checkpoint);
-    }
+    history::take_filter(&mut checkpoint, config.source.filter_hash());
     checkpoint.destination = destination.or(checkpoint.destination);
     store.save(&checkpoint)?;
     Ok(checkpoint)
@@ -73,7 +70,7 @@ pub(crate) async fn prepare(
 pub(crate) fn start_over(options: &Options, store: &mut FileStore) -> Result<(), Error> {
     // One that can't be trusted does not say which epoch it was: the clock is beyond it.
     let before = store.load().ok().flatten().map_or(0, |checkpoint| checkpoint.epoch);
-    if let Some(aside) = store.set_aside(next_epoch(None))? {
+    if let Some(aside) = store.set_aside(history::next_epoch(None))? {
         tracing::info!(path = %aside.display(), "set the old checkpoint aside");
     }
     let nowhere = System { identifier: String::new(), timeline: 0 };
@@ -103,13 +100,14 @@ async fn start(
         slot::drop(sql, &options.slot).await?;
     }
     let tables = publication::ensure(sql, options).await?;
+    wal_reader::rules::check(sql, options, tables.keys()).await?;
     let source = identity(options, system);
-    let epoch = next_epoch(begun.map(|begun| begun.epoch));
+    let epoch = history::next_epoch(begun.map(|begun| begun.epoch));
     let mut checkpoint = Checkpoint::new(source, epoch, config.source.filter_hash());
-    take_in(&mut checkpoint, &tables, config.load.mode);
+    history::take_in(&mut checkpoint, tables, config);
     store.save(&checkpoint)?;
     let position = create_slot(sql, options).await?;
-    tracing::info!(slot = options.slot, %position, epoch, tables = tables.len(), "created the slot");
+    tracing::info!(slot = options.slot, %position, epoch, tables = checkpoint.tables.len(), "created the slot");
     checkpoint.position = Some(Position::Postgres(position));
     Ok(checkpoint)
 }
@@ -121,7 +119,7 @@ async fn resume(
     options: &Options,
     mut checkpoint: Checkpoint,
     now: &System,
-    load_mode: LoadMode,
+    config: &Config,
 ) -> Result<Checkpoint, Error> {
     let SourceIdentity::Postgres { system_identifier, timeline, slot: name, .. } = checkpoint.source.clone();
     let Some(Position::Postgres(position)) = checkpoint.position else { return Ok(checkpoint) };
@@ -139,56 +137,10 @@ async fn resume(
     };
     slot.check(options.connection.database(), position, checkpoint.tables.keys())?;
     let tables = publication::ensure(sql, options).await?;
+    wal_reader::rules::check(sql, options, tables.keys()).await?;
     checkpoint.source = identity(options, now);
-    let changed = changed_limits(&mut checkpoint, &tables);
-    if !changed.is_empty() {
-        let tables = changed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let remedy = if load_mode == LoadMode::Never {
-            "not loaded again, as load.mode = \"never\" says: rows may be missing, or be too many"
-        } else {
-            "they are loaded again"
-        };
-        tracing::warn!(tables, remedy, "the publication has another row filter or column list: a new epoch");
-        begin_epoch(&mut checkpoint);
-        for name in changed {
-            checkpoint.tables.entry(name).or_default().load = load_state(load_mode);
-        }
-    }
-    take_in(&mut checkpoint, &tables, load_mode);
+    history::take_in(&mut checkpoint, tables, config);
     Ok(checkpoint)
-}
-
-/// Notes which tables there are. A new one is to be loaded; and so is one that left the publication, should it ever
-/// come back: what was written to it in between is not in the log.
-fn take_in(checkpoint: &mut Checkpoint, tables: &Published, load_mode: LoadMode) {
-    let load = load_state(load_mode);
-    for (name, limits) in tables {
-        let new = || TableState { table_seq: 0, limits: String::new(), load };
-        checkpoint.tables.entry(name.clone()).or_insert_with(new).limits.clone_from(limits);
-    }
-    for (name, state) in &mut checkpoint.tables {
-        if !tables.contains_key(name) {
-            state.load = LoadState::Absent;
-        } else if state.load == LoadState::Absent {
-            state.load = load;
-        }
-    }
-}
-
-/// Tables that were sent, and are sent with other rows or columns now. One that comes back is loaded anyway.
-fn changed_limits(checkpoint: &mut Checkpoint, tables: &Published) -> Vec<TableName> {
-    let is_changed = |(name, limits): &(&TableName, &String)| {
-        let before = checkpoint.tables.get(*name).filter(|state| state.load != LoadState::Absent);
-        before.is_some_and(|before| before.limits != **limits)
-    };
-    tables.iter().filter(is_changed).map(|(name, _)| name.clone()).collect()
-}
-
-fn load_state(load_mode: LoadMode) -> LoadState {
-    match load_mode {
-        LoadMode::Initial | LoadMode::Only => LoadState::From(None),
-        LoadMode::Never => LoadState::Done,
-    }
 }
 
 async fn create_slot(sql: &mut Connection, options: &Options) -> Result<Lsn, Error> {
@@ -212,19 +164,4 @@ fn identity(options: &Options, system: &System) -> SourceIdentity {
         database: options.connection.database().to_owned(),
         slot: options.slot.clone(),
     }
-}
-
-/// Events are numbered anew: consumers keep the epochs apart.
-fn begin_epoch(checkpoint: &mut Checkpoint) {
-    checkpoint.epoch = next_epoch(Some(checkpoint.epoch));
-    checkpoint.is_streaming = false;
-    for state in checkpoint.tables.values_mut() {
-        state.table_seq = 0;
-    }
-}
-
-/// Greater than before, and greater than any before a state folder that was lost.
-fn next_epoch(before: Option<u64>) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    before.map_or(now, |before| now.max(before + 1))
 }

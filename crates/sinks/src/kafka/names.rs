@@ -1,13 +1,15 @@
 use event::{Route, TableName};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::own_names::OwnTemplates;
 use crate::template::{Escape, Template};
+use crate::{Error, OwnNames};
 
 /// Which topic a route is.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     template: Template,
+    own: OwnTemplates,
     control: String,
     schemas: String,
 }
@@ -20,19 +22,11 @@ const ESCAPE: Escape = Escape { mark: '-', kept: b"_" };
 const LIMIT_BYTES: usize = 249;
 
 impl Names {
-    pub(super) fn new(pattern: &str, source: &str) -> Result<Self, Error> {
-        let is_literal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    pub(super) fn new(pattern: &str, own: &OwnNames, source: &str) -> Result<Self, Error> {
         let option = |reason| Error::Option { option: "sink.kafka.topic", reason };
-        let template = Template::parse(pattern, source, is_literal).map_err(option)?;
-        if template.prefix().len() > LIMIT_BYTES / 2 {
-            return Err(option(format!(
-                "`{pattern}` leaves no room for the table's name in {LIMIT_BYTES} bytes"
-            )));
-        }
-        if template.is_constant() && [".", ".."].contains(&template.prefix()) {
-            return Err(option(format!("`{pattern}` is not allowed as a topic's name")));
-        }
-        Ok(Self { template, control: format!("{source}.control"), schemas: format!("{source}.schemas") })
+        let template = read(pattern, source).map_err(option)?;
+        let own = own.read(|pattern| read(pattern, source))?;
+        Ok(Self { template, own, control: format!("{source}.control"), schemas: format!("{source}.schemas") })
     }
 
     pub(super) fn topic(&self, route: &Route) -> String {
@@ -44,7 +38,7 @@ impl Names {
     }
 
     fn table_topic(&self, table: &TableName) -> String {
-        let mut topic = self.template.fill(table, ESCAPE);
+        let mut topic = self.own.of(table).unwrap_or(&self.template).fill(table, ESCAPE);
         if topic.len() > LIMIT_BYTES {
             // No escaped name holds two dashes in a row.
             let digest = Sha256::digest(topic.as_bytes());
@@ -61,12 +55,26 @@ impl Names {
     }
 }
 
+fn read(pattern: &str, source: &str) -> Result<Template, String> {
+    let is_literal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let template = Template::parse(pattern, source, is_literal)?;
+    if template.prefix().len() > LIMIT_BYTES / 2 {
+        return Err(format!("`{pattern}` leaves no room for the table's name in {LIMIT_BYTES} bytes"));
+    }
+    if template.is_constant() && [".", ".."].contains(&template.prefix()) {
+        return Err(format!("`{pattern}` is not allowed as a topic's name"));
+    }
+    Ok(template)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn topic(pattern: &str, schema: &str, table: &str) -> String {
-        Names::new(pattern, "shop").unwrap().topic(&Route::Table(TableName::new(schema, table)))
+        Names::new(pattern, &OwnNames::default(), "shop")
+            .unwrap()
+            .topic(&Route::Table(TableName::new(schema, table)))
     }
 
     #[test]
@@ -86,8 +94,23 @@ mod tests {
     #[test]
     fn patterns_that_cannot_work_are_refused() {
         for pattern in ["{source}.{tabel}", "shop orders", "", "..", &"x".repeat(200)] {
-            let error = Names::new(pattern, "shop").unwrap_err();
+            let error = Names::new(pattern, &OwnNames::default(), "shop").unwrap_err();
             assert!(error.to_string().starts_with("sink.kafka.topic: "), "{error}");
         }
+    }
+
+    #[test]
+    fn a_table_can_have_a_topic_of_its_own() {
+        let own = |pattern: &str| {
+            OwnNames::new(vec![pattern.to_owned()], |table| (table.table == "orders").then_some(0))
+        };
+        let names = Names::new("{source}.{schema}.{table}", &own("all-{table}"), "shop").unwrap();
+        let topic = |table: &str| names.topic(&Route::Table(TableName::new("public", table)));
+        assert_eq!(
+            (topic("orders"), topic("items")),
+            ("all-orders".to_owned(), "shop.public.items".to_owned())
+        );
+        let error = Names::new("{table}", &own("a b"), "shop").unwrap_err();
+        assert!(error.to_string().starts_with("[[table]] topic: "), "{error}");
     }
 }

@@ -28,7 +28,7 @@ pub(super) async fn stream(
                 .create_stream(config(name, &wanted, options))
                 .await
                 .map_err(|error| creation_error(name, error))?;
-            tracing::info!(stream = name, subjects = wanted, "stream created");
+            tracing::info!(stream = name, subjects = wanted.join(" "), "stream created");
             Ok(stream)
         }
         Err(error) => Err(unanswered(options, error)),
@@ -66,11 +66,11 @@ fn is_absent(error: &GetStreamError) -> bool {
     matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
-fn config(name: &str, subjects: &str, options: &NatsOptions) -> Config {
+fn config(name: &str, subjects: &[String], options: &NatsOptions) -> Config {
     Config {
         name: name.to_owned(),
         description: Some("Row changes captured by cdc".to_owned()),
-        subjects: vec![subjects.to_owned()],
+        subjects: subjects.to_vec(),
         retention: RetentionPolicy::Limits,
         storage: StorageType::File,
         // A full stream must hold the pipeline up, not lose what nobody has read yet.
@@ -83,8 +83,9 @@ fn config(name: &str, subjects: &str, options: &NatsOptions) -> Config {
 }
 
 /// Refuses a stream that cannot keep the promise, and warns of one that was told to forget.
-fn check(config: &Config, wanted: &str) -> Result<(), Error> {
-    let reason = if !config.subjects.iter().any(|pattern| covers(pattern, wanted)) {
+fn check(config: &Config, wanted: &[String]) -> Result<(), Error> {
+    let is_covered = |wanted: &&String| config.subjects.iter().any(|pattern| covers(pattern, wanted));
+    let reason = if let Some(wanted) = wanted.iter().find(|wanted| !is_covered(wanted)) {
         format!(
             "it does not listen to all of {wanted}; add that to its subjects, or name another in sink.nats.stream"
         )
@@ -146,14 +147,14 @@ mod tests {
     #[test]
     fn a_stream_that_cannot_hold_the_events_is_refused() {
         let good = Config { name: "S".to_owned(), subjects: vec!["cdc.>".to_owned()], ..Config::default() };
-        assert!(check(&good, "cdc.shop.>").is_ok());
+        assert!(check(&good, &["cdc.shop.>".to_owned()]).is_ok());
         for (bad, part) in [
             (Config { subjects: vec!["other.>".to_owned()], ..good.clone() }, "cdc.shop.>"),
             (Config { no_ack: true, ..good.clone() }, "no_ack"),
             (Config { sealed: true, ..good.clone() }, "sealed"),
             (Config { mirror: Some(Default::default()), ..good.clone() }, "mirror"),
         ] {
-            let text = check(&bad, "cdc.shop.>").unwrap_err().to_string();
+            let text = check(&bad, &["cdc.shop.>".to_owned()]).unwrap_err().to_string();
             assert!(text.contains(part), "{text}");
         }
     }
