@@ -101,9 +101,9 @@ impl Kafka {
         let producer_config = config::producer_config(&client_config, pipeline.memory_bytes);
         let brokers = options.brokers.join(",");
         let (reporter, progress) = progress();
-        let deliveries = Deliveries::new(brokers.clone(), security, reporter);
+        let deliveries = Deliveries::new(brokers.clone(), security.clone(), reporter);
         let producer = ThreadedProducer::from_config_and_context(&producer_config, deliveries.clone())
-            .map_err(|error| Error::Option { option: config::PROPERTIES, reason: error.to_string() })?;
+            .map_err(|error| security.creation_error(config::PROPERTIES, &error))?;
         reach(&producer, &deliveries).await?;
         let mut topics = Topics {
             config: client_config,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 use serde::Deserialize;
 
 use super::token;
@@ -214,6 +215,20 @@ impl Security {
             None => {}
         }
         Ok(())
+    }
+
+    /// Why no client could be made of this.
+    pub(super) fn creation_error(&self, option: &'static str, error: &KafkaError) -> Error {
+        let reason = error.to_string();
+        match self.tls.as_ref().and_then(|tls| tls.client.as_ref()) {
+            // `ssl.key.location failed: …` is how it says that the password does not open it.
+            Some(client) if reason.contains("ssl.key") || reason.contains("rivate key") => Error::Credentials {
+                what: "private key, or its password",
+                path: client.key_file.clone(),
+                reason,
+            },
+            _ => Error::Option { option, reason },
+        }
     }
 
     fn protocol(&self) -> Option<&'static str> {
