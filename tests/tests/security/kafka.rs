@@ -98,7 +98,7 @@ impl Secured {
 
     /// Keys of `[sink.kafka.sasl]`, with the password in a file.
     pub fn password(&self, mechanism: &str, username: &str, password: &str) -> String {
-        let file = format!("{username}-{mechanism}.password");
+        let file = unique(&format!("{username}-{mechanism}"));
         self.files.write(&file, &format!("{password}\n"));
         format!("mechanism = '{mechanism}'\nusername = '{username}'\npassword_file = '{}'", self.files.file(&file))
     }
@@ -155,7 +155,7 @@ async fn certificates_of_both_sides() {
     secured.assert_taken("MUTUAL", &mine, "off").await;
 
     let error = secured.refusal(&secured.options("MUTUAL", &secured.trusting(), "off")).await;
-    assert!(error.to_string().contains("certificate"), "{error}");
+    assert_refused(&error, "CDC-SINK-008", &["wants a certificate", "sink.kafka.tls.certificate_file"]);
 
     // A key that only a password opens.
     let locked = files.path("locked.key");
@@ -184,7 +184,7 @@ async fn passwords() {
         secured.assert_taken("LOGIN", &trusting, &right).await;
         let wrong = secured.password(mechanism, user, "swordfish");
         let error = secured.refusal(&secured.options("LOGIN", &trusting, &wrong)).await;
-        let file = format!("{user}-{mechanism}.password");
+        let file = secured.files.file(&format!("{user}-{mechanism}"));
         assert_refused(&error, "CDC-SINK-004", &[mechanism, &format!("\"{user}\""), &file]);
     }
     let open = secured.password("SCRAM-SHA-512", "scram", "scram-swordfish");

@@ -100,18 +100,22 @@ pub(super) const PROPERTIES: &str = "sink.kafka.properties";
 
 /// The same for a producer.
 pub(super) fn producer_config(client: &ClientConfig, memory_bytes: usize) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.log_level = client.log_level;
-    config
-        .set("linger.ms", "10")
-        .set("batch.num.messages", "10000")
-        .set("batch.size", BATCH_BYTES.to_string())
-        .set("message.max.bytes", MESSAGE_LIMIT_BYTES.to_string())
-        .set("compression.type", "lz4")
+    // A clone: what `config_map` tells has the passwords replaced.
+    let mut config = client.clone();
+    let batch_bytes = BATCH_BYTES.to_string();
+    let message_limit_bytes = MESSAGE_LIMIT_BYTES.to_string();
+    for (name, value) in [
+        ("linger.ms", "10"),
+        ("batch.num.messages", "10000"),
+        ("batch.size", batch_bytes.as_str()),
+        ("message.max.bytes", message_limit_bytes.as_str()),
+        ("compression.type", "lz4"),
         // librdkafka's own 10 s are long beside a broker's restart.
-        .set("reconnect.backoff.max.ms", "2000");
-    for (name, value) in client.config_map() {
-        config.set(name, value);
+        ("reconnect.backoff.max.ms", "2000"),
+    ] {
+        if client.get(name).is_none() {
+            config.set(name, value);
+        }
     }
     config
         .set("enable.idempotence", "true")
@@ -151,10 +155,10 @@ mod tests {
     #[test]
     fn other_properties_win_over_ours() {
         let options =
-            options("brokers = ['b:1', 'b:2']\nproperties = { 'batch.size' = '5000', 'client.id' = 'x' }");
+            options("brokers = ['b:1', 'b:2']\nproperties = { 'batch.size' = '5000', 'sasl.password' = 'x' }");
         let config = producer_config(&client_config(&options, &Security::default()).unwrap(), 1 << 20);
         assert_eq!(batch_bytes(&config), 5000);
-        assert_eq!(config.get("client.id"), Some("x"));
+        assert_eq!(config.get("sasl.password"), Some("x"));
         assert_eq!(config.get("bootstrap.servers"), Some("b:1,b:2"));
         assert_eq!(config.get("acks"), Some("all"));
     }

@@ -299,9 +299,24 @@ fn refusal(code: RDKafkaErrorCode, reason: &str) -> Option<Refusal> {
             Some(Refusal::Login(reason.to_owned()))
         }
         RDKafkaErrorCode::SSL => Some(Refusal::Tls(reason.to_owned())),
+        // In TLS 1.3 a broker looks at our certificate after the handshake, and its word looks like a broken connection.
+        _ if CERTIFICATE_ALERTS.iter().any(|alert| reason.contains(alert)) => Some(Refusal::Tls(format!(
+            "the broker wants a certificate of this client, or does not accept it: check \
+             sink.kafka.tls.certificate_file and sink.kafka.tls.key_file ({reason})"
+        ))),
         _ => None,
     }
 }
+
+/// As OpenSSL names them.
+const CERTIFICATE_ALERTS: [&str; 6] = [
+    "alert bad certificate",
+    "alert certificate required",
+    "alert certificate expired",
+    "alert certificate unknown",
+    "alert unsupported certificate",
+    "alert unknown ca",
+];
 
 /// The broker that a reason is about: `sasl_ssl://host:port/bootstrap: SSL handshake failed`.
 fn address(reason: &str) -> Option<&str> {
