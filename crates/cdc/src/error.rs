@@ -46,6 +46,14 @@ impl Failure for Error {
         }
     }
 
+    fn is_about_credentials(&self) -> bool {
+        match self {
+            Self::Source(error) => error.is_about_credentials(),
+            Self::Sink(error) => error.is_about_credentials(),
+            Self::Checkpoint(_) | Self::SinkWasStalled | Self::AnotherSink { .. } => false,
+        }
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::Source(error) => error.code(),

@@ -125,7 +125,7 @@ impl Topics {
             Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) => Ok(Created::Earlier),
             Ok(Some(Err((_, code)))) => Ok(Created::Refused(code.to_string())),
             Ok(None) => Ok(Created::Refused("the broker did not say why".to_owned())),
-            Err(error) => Err(self.deliveries.unreachable("creating a topic", Some(error))),
+            Err(error) => Err(self.deliveries.unreachable("creating a topic", Some(error)).await),
         }
     }
 
@@ -161,13 +161,13 @@ impl Topics {
                 Some(code) => return Err(KafkaError::MetadataFetch(code)),
             })
         };
-        let answer = tokio::task::spawn_blocking(look).await.map_err(|_| Error::Stopped)?;
-        answer.map_err(|error| match error {
-            KafkaError::MetadataFetch(
+        match tokio::task::spawn_blocking(look).await.map_err(|_| Error::Stopped)? {
+            Ok(found) => Ok(found),
+            Err(KafkaError::MetadataFetch(
                 code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::InvalidTopic),
-            ) => self.deliveries.refusal(topic, code, 0),
-            error => self.deliveries.unreachable("looking a topic up", Some(error)),
-        })
+            )) => Err(self.deliveries.refusal(topic, code, 0)),
+            Err(error) => Err(self.deliveries.unreachable("looking a topic up", Some(error)).await),
+        }
     }
 
     fn creation_command(&self, topic: &str, route: &Route) -> String {
