@@ -7,6 +7,7 @@
 //! | `stranger` | wrong input is refused with a code and the remedy, and once mended nothing is missing |
 //! | `shutdown` | told to end, it drains, saves and leaves, whatever it is doing |
 //! | `loads` | loads alone, anew and of added tables, beside changes that go on |
+//! | `reloads` | a table read anew, held up at each moment at which that matters |
 //! | `commands` | what people and machines ask a pipeline |
 //! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
@@ -16,6 +17,7 @@ mod commands;
 mod loads;
 mod origins;
 mod outage;
+mod reloads;
 mod setup;
 mod shutdown;
 mod stranger;

@@ -202,3 +202,6 @@ where
         self.checkpoint.position.filter(|_| self.unsaved.is_none())
     }
 }
+
+#[cfg(test)]
+mod tests;
