@@ -178,6 +178,8 @@ fn a_load_after_a_crash_waits_for_what_was_sent_before() {
     // Nothing is saved any more: the name of its temporary file is taken.
     let taken = setup.cdc.state_folder().join(format!("checkpoint.{}.tmp", setup.cdc.process_id()));
     fs::create_dir(taken).expect("a folder");
+    // The server has much to read before it comes to the change again: time for a load that does not wait.
+    setup.session.execute("CREATE TABLE filler AS SELECT generate_series(1, 500000); DROP TABLE filler");
     setup.session.execute("UPDATE orders SET note = 'sent, not saved' WHERE id % 2 = 0");
     let path = setup.events_file();
     setup.cdc.wait_until("the change is sent", || {
