@@ -31,7 +31,9 @@ impl<'a> Waiting<'a> {
         let mut setup = Setup::on(postgres, name);
         setup.session.execute("CREATE TABLE other (id int PRIMARY KEY)");
         setup.start_streaming();
+        // The walsender is to know both tables: it does not look them up any more.
         setup.write_some();
+        setup.session.execute("INSERT INTO other VALUES (0)");
         setup.catch_up();
         let waiting = Self { open: connect(postgres, &setup), setup, postgres };
         waiting.open.execute("SET synchronous_commit = local; BEGIN; INSERT INTO other VALUES (1)");
