@@ -8,6 +8,7 @@
 //! | `shutdown` | told to end, it drains, saves and leaves, whatever it is doing |
 //! | `loads` | loads alone, anew and of added tables, beside changes that go on |
 //! | `tables` | what is sent of a table, under which key, to which topic |
+//! | `reloads` | a table read anew, held up at each moment at which that matters |
 //! | `commands` | what people and machines ask a pipeline |
 //! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
@@ -17,6 +18,7 @@ mod commands;
 mod loads;
 mod origins;
 mod outage;
+mod reloads;
 mod setup;
 mod shutdown;
 mod stranger;

@@ -218,3 +218,6 @@ where
         self.checkpoint.position.filter(|_| self.unsaved.is_none())
     }
 }
+
+#[cfg(test)]
+mod tests;
