@@ -76,7 +76,7 @@ async fn perform(command: Command, global: &Global) -> Result<ExitStatus, Proble
             snapshot::snapshot(load(global)?, &tables, new_epoch, &terminal).await
         }
         Command::Check => check::check(load(global)?).await,
-        Command::Status { json } => status_command::status(&load(global)?, json).await,
+        Command::Status { healthy, json } => status_command::status(&load(global)?, healthy, json).await,
         Command::Slot(command) => slot::slot(load(global)?, command).await,
         Command::Config(ConfigCommand::Show) => {
             let (file, named) = global.file();
