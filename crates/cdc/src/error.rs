@@ -12,6 +12,9 @@ pub(crate) enum Error {
     /// The checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
+    /// The sink takes nothing, so the database was let go of.
+    #[error("the sink takes nothing; hung up on the database meanwhile, the slot keeps our place")]
+    SinkStalls,
     /// The sink took nothing for a while, so the database was let go of.
     #[error("the sink takes events again")]
     SinkWasStalled,
@@ -29,7 +32,7 @@ impl Failure for Error {
             Self::Source(error) => error.is_retryable(),
             Self::Sink(error) => error.is_retryable(),
             Self::Checkpoint(error) => error.is_retryable(),
-            Self::SinkWasStalled => true,
+            Self::SinkStalls | Self::SinkWasStalled => true,
         }
     }
 
@@ -39,6 +42,7 @@ impl Failure for Error {
             Self::Sink(error) => error.code(),
             Self::Checkpoint(error) => error.code(),
             Self::SinkWasStalled => "CDC-RUN-001",
+            Self::SinkStalls => "CDC-RUN-002",
         }
     }
 }

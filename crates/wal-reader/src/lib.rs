@@ -13,6 +13,7 @@
 //! | `stream` | the log: frames in, events and positions out |
 //! | `decoding`, `relation`, `row`, `fetch` | messages to events: transactions, shapes, a row's change, what the log lacks |
 //! | `refusal`, `check` | what a person must decide or mend; the same asked beforehand |
+//! | `watch` | a look at slot and log from beside the stream |
 //!
 //! In order: [`system::identify`], [`publication::ensure`], [`slot::create`], [`Loader`], [`Stream`].
 
@@ -36,6 +37,7 @@ mod sql;
 mod stream;
 pub mod system;
 mod unit;
+pub mod watch;
 pub mod wire;
 
 pub use catalog::{Candidate, candidates};

@@ -8,6 +8,7 @@
 //! | `shutdown` | told to end, it drains, saves and leaves, whatever it is doing |
 //! | `loads` | loads alone, anew and of added tables, beside changes that go on |
 //! | `commands` | what people and machines ask a pipeline |
+//! | `page` | the live page, in a real browser |
 //! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
 
@@ -16,6 +17,7 @@ mod commands;
 mod loads;
 mod origins;
 mod outage;
+mod page;
 mod setup;
 mod shutdown;
 mod stranger;
