@@ -39,7 +39,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use sinks::{KafkaOptions, NatsOptions};
 
-pub(crate) use self::admin::Admin;
+pub(crate) use self::admin::{Admin, AdminTls};
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::format::Format;
 pub(crate) use self::load::{Load, LoadMode};
@@ -71,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) format: Format,
     /// `[admin]`.
     pub(crate) admin: Admin,
+    /// All of it as `cdc config show` has it: for people, without secrets.
+    pub(crate) shown: String,
 }
 
 /// What counts more than the file.
@@ -97,9 +99,10 @@ impl Config {
     /// What the file's text says.
     pub(crate) fn parse(file: &Path, text: &str, overrides: &Overrides) -> Result<Self, ConfigError> {
         let document = overlay(file, text, overrides)?;
+        let shown = show::document(&document);
         let (config, faults) = Reader::new(document).config();
         match config {
-            Some(config) if faults.is_empty() => Ok(config),
+            Some(config) if faults.is_empty() => Ok(Self { shown, ..config }),
             _ => Err(ConfigError::new(file, text, faults)),
         }
     }
@@ -184,7 +187,7 @@ impl Reader {
         // There is one store in this version: nothing to choose, but other choices are refused.
         let checkpoint: Option<checkpoint::Checkpoint> = self.section("checkpoint");
         let format = self.format();
-        let admin = self.section("admin");
+        let admin = self.admin();
         let config = || {
             checkpoint?;
             Some(Config {
@@ -195,6 +198,7 @@ impl Reader {
                 load: load?,
                 format: format?,
                 admin: admin?,
+                shown: String::new(),
             })
         };
         (config(), self.faults)
@@ -273,6 +277,14 @@ impl Reader {
         let debezium = self.section("format.debezium");
         let keys: Option<format::Keys> = self.section("format");
         Some(Format { kind: keys?.kind, json: json?, debezium: debezium? })
+    }
+
+    fn admin(&mut self) -> Option<Admin> {
+        let tls = match self.document.section_at("admin.tls") {
+            Some(_) => Some(self.section("admin.tls")?),
+            None => None,
+        };
+        Some(Admin { tls, ..self.section("admin")? })
     }
 
     /// The one section that is there, of those that can be.

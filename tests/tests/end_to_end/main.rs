@@ -10,6 +10,7 @@
 //! | `tables` | what is sent of a table, under which key, to which topic |
 //! | `reloads` | a table read anew, held up at each moment at which that matters |
 //! | `commands` | what people and machines ask a pipeline |
+//! | `page` | the live page, in a real browser |
 //! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
 
@@ -18,6 +19,7 @@ mod commands;
 mod loads;
 mod origins;
 mod outage;
+mod page;
 mod reloads;
 mod setup;
 mod shutdown;

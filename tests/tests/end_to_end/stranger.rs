@@ -280,7 +280,7 @@ fn another_sink_under_the_same_name() {
     setup.assert_works();
     let elsewhere = setup.cdc.folder().join("elsewhere");
     setup.configure("", &format!("[sink.file]\npath = \"{}\"", elsewhere.display()));
-    setup.assert_refused(1, &["CDC-RUN-002", "events", "elsewhere", "cdc snapshot --new-epoch"]);
+    setup.assert_refused(1, &["CDC-RUN-003", "events", "elsewhere", "cdc snapshot --new-epoch"]);
     setup.configure("", &setup.file_sink());
     setup.write_some();
     setup.assert_works();
