@@ -42,7 +42,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Whatever begins from now on is younger than the load.
-    fn is_marked(mut self) -> Self {
+    fn once_marked(mut self) -> Self {
         self.wait_for(
             "the load looks out for open transactions",
             "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
@@ -99,7 +99,7 @@ fn connect(postgres: &Postgres, setup: &Setup) -> Session {
 /// A change sent there would be newer than the rows that come after it.
 #[test]
 fn nothing_is_sent_between_a_snapshot_and_its_rows() {
-    let mut waiting = Waiting::begin("reload-held-up", shared_postgres()).is_marked();
+    let mut waiting = Waiting::begin("reload-held-up", shared_postgres()).once_marked();
     // Looking up how the table is published comes after the snapshot.
     let catalog = waiting.connect();
     catalog.execute("BEGIN; LOCK TABLE pg_publication_rel IN ACCESS EXCLUSIVE MODE");
@@ -114,7 +114,7 @@ fn nothing_is_sent_between_a_snapshot_and_its_rows() {
 /// The stream stands still while the load waits for its lock, so it comes to the change only after the rows.
 #[test]
 fn what_a_load_contains_is_not_sent_after_it() {
-    let mut waiting = Waiting::begin("reload-contains", shared_postgres()).is_marked();
+    let mut waiting = Waiting::begin("reload-contains", shared_postgres()).once_marked();
     let writer = waiting.connect();
     writer.execute(
         "BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE; UPDATE orders SET note = 'read' WHERE id % 2 = 0; \
@@ -138,7 +138,7 @@ fn has_note(event: &ChangeEvent, note: &str) -> bool {
 #[test]
 fn a_load_waits_until_what_was_sent_can_be_seen() {
     let postgres = Postgres::start(17);
-    let mut waiting = Waiting::begin("reload-stalled", &postgres).is_marked();
+    let mut waiting = Waiting::begin("reload-stalled", &postgres).once_marked();
     let session = &waiting.setup.session;
     session.execute("SET synchronous_commit = local");
     session.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
