@@ -8,14 +8,20 @@
 //! | `shutdown` | told to end, it drains, saves and leaves, whatever it is doing |
 //! | `loads` | loads alone, anew and of added tables, beside changes that go on |
 //! | `commands` | what people and machines ask a pipeline |
+//! | `rotation` | passwords that change under a running program need no restart |
+//! | `least` | the permissions that docs/security.md lists are enough |
+//! | `secrets` | nothing that was ever printed or served holds a secret |
 //! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
 
 mod chaos;
 mod commands;
+mod least;
 mod loads;
 mod origins;
 mod outage;
+mod rotation;
+mod secrets;
 mod setup;
 mod shutdown;
 mod stranger;
