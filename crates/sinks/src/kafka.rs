@@ -110,7 +110,8 @@ impl Kafka {
             .map_err(|error| security.creation_error(config::PROPERTIES, &error))?;
         let cluster_id = reach(&producer, &deliveries).await?;
         let mut topics = Topics {
-            config: client_config,
+            // With OAUTHBEARER it would wait for a token that nobody gives it.
+            admin_config: security.token_file().is_none().then_some(client_config),
             names,
             creation: creation(options)?,
             batch_bytes: config::batch_bytes(&producer_config),

@@ -11,16 +11,22 @@
 //! | `reloads` | a table read anew, held up at each moment at which that matters |
 //! | `commands` | what people and machines ask a pipeline |
 //! | `page` | the live page, in a real browser |
+//! | `rotation` | passwords that change under a running program need no restart |
+//! | `least` | the permissions that docs/security.md lists are enough |
+//! | `secrets` | nothing that was ever printed or served holds a secret |
 //! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
 
 mod chaos;
 mod commands;
+mod least;
 mod loads;
 mod origins;
 mod outage;
 mod page;
 mod reloads;
+mod rotation;
+mod secrets;
 mod setup;
 mod shutdown;
 mod stranger;

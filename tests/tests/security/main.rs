@@ -1,11 +1,5 @@
-//! Who may come in, who is who, and what nobody is told: against real servers that ask for it.
-//!
-//! | module | idea |
-//! |---|---|
-//! | `kafka`, `nats` | every way to log in and to trust, and every way in which that must fail, with the remedy |
-//! | `rotation` | passwords that change under a running program |
-//! | `least` | the documented permissions are enough |
-//! | `secrets` | nothing that is printed or served holds a secret |
+//! Every way to log in at a broker and to trust it, and every way in which that must fail, with the remedy: real servers
+//! that ask for it.
 #![allow(missing_docs)]
 
 #[path = "../../../crates/sinks/tests/common/mod.rs"]
