@@ -196,10 +196,23 @@ impl Browser {
              Content-Length: {length}\r\nConnection: close\r\n\r\n{body}",
             self.port
         )?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        let (_, json) = text.split_once("\r\n\r\n").unwrap_or_default();
-        serde_json::from_str(json).map_err(std::io::Error::other)
+        // The driver leaves connections open whatever it is asked.
+        let mut reader = BufReader::new(stream);
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            match line.trim_end().split_once(':') {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.trim().parse().map_err(std::io::Error::other)?;
+                }
+                _ if line.trim_end().is_empty() => break,
+                _ => {}
+            }
+        }
+        let mut json = vec![0; length];
+        reader.read_exact(&mut json)?;
+        serde_json::from_slice(&json).map_err(std::io::Error::other)
     }
 }
 

@@ -58,8 +58,8 @@ fn a_page_shows_what_happens() {
     browser.wait_until("document.getElementById('load').hidden");
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let writing = Session::open(&postgres, &name);
-        scope.spawn(|| write(&writing, &is_over));
+        let (writing, is_over) = (Session::open(&postgres, &name), &is_over);
+        scope.spawn(move || write(&writing, is_over));
         browser.wait_until(
             "history.length > 15 && history.slice(-10).every(each => each.events_per_second > 0)",
         );
@@ -203,7 +203,8 @@ fn shop(session: &Session) {
 
 /// An application that writes, now more and now less.
 fn write(session: &Session, is_over: &AtomicBool) {
-    for round in 0.. {
+    // Not for ever, should the test have failed meanwhile.
+    for round in 0..1000 {
         if is_over.load(Ordering::Relaxed) {
             return;
         }
