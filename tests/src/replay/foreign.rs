@@ -25,7 +25,7 @@ pub fn differences(source: &Source, replica: &Value) -> Vec<String> {
     }
     for table in tables {
         let text = |key: &str| table[key].as_str().expect("a name").to_owned();
-        let name = TableName::new(&text("schema"), &text("table"));
+        let name = TableName::new(text("schema"), text("table"));
         if !source.contains_key(&name) {
             faults.push(format!("{name}: not in the source"));
         }

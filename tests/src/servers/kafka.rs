@@ -50,7 +50,8 @@ impl Kafka {
 
     /// Runs one of Kafka's own tools against it, as the superuser that plain text is.
     pub fn administer(&self, class: &str, arguments: &[&str]) {
-        let jars = ["kafka", "kafka-tools"].map(|name| state_folder().join(name).join("libs/*").display().to_string());
+        let jars = ["kafka", "kafka-tools"]
+            .map(|name| state_folder().join(name).join("libs/*").display().to_string());
         let mut command = Command::new("java");
         command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &jars.join(":"), class]);
         command.args(["--bootstrap-server", &self.brokers()]).args(arguments);

@@ -74,17 +74,35 @@ fn are_told_nobody() {
     let password_file = |file: &str| format!("password_file = \"{file}\"");
     let runs = [
         run(&good, &file, "streaming"),
-        run(&(url("", &here) + &password_file(&right)), &to_nats(&format!("servers = [\"{}\"]\ntoken_file = \"{right}\"\n", nats.url())), "streaming"),
-        Run { variables: OF_SOURCE, ..run(&url("", &here), &to_nats(&format!("servers = [\"{}\"]\n", nats_at("swordfish@"))), "streaming") },
+        run(
+            &(url("", &here) + &password_file(&right)),
+            &to_nats(&format!("servers = [\"{}\"]\ntoken_file = \"{right}\"\n", nats.url())),
+            "streaming",
+        ),
+        Run {
+            variables: OF_SOURCE,
+            ..run(
+                &url("", &here),
+                &to_nats(&format!("servers = [\"{}\"]\n", nats_at("swordfish@"))),
+                "streaming",
+            )
+        },
         run(&good, &to_kafka(&broker, &password_file(&right), ""), "streaming"),
         Run { variables: OF_KAFKA, ..run(&good, &to_kafka(&broker, "", ""), "streaming") },
-        Run { variables: OF_NATS, ..run(&good, &to_nats(&format!("servers = [\"{}\"]\n", nats.url())), "streaming") },
+        Run {
+            variables: OF_NATS,
+            ..run(&good, &to_nats(&format!("servers = [\"{}\"]\n", nats.url())), "streaming")
+        },
         // Refused.
         run(&url(":wrong-swordfish", &here), &file, "CDC-PG-005"),
         run(&(url("", &here) + &password_file(&wrong)), &file, "CDC-PG-005"),
         run(&good, &to_nats(&format!("servers = [\"{}\"]\n", nats_at("wrong-swordfish@"))), "CDC-SINK-004"),
         run(&good, &to_nats(&format!("servers = [\"{}\"]\n", nats_at("u:wrong-swordfish@"))), "CDC-SINK-004"),
-        run(&good, &to_nats(&format!("servers = [\"{}\"]\nnkey_seed_file = \"{wrong}\"\n", nats.url())), "CDC-SINK-009"),
+        run(
+            &good,
+            &to_nats(&format!("servers = [\"{}\"]\nnkey_seed_file = \"{wrong}\"\n", nats.url())),
+            "CDC-SINK-009",
+        ),
         run(&good, &to_kafka(&broker, &password_file(&wrong), ""), "CDC-SINK-004"),
         // Out of reach.
         run(&url(":swordfish", "127.0.0.1:1"), &file, "CDC-PG-003"),
@@ -92,7 +110,11 @@ fn are_told_nobody() {
         run(&good, &to_kafka("127.0.0.1:1", &password_file(&right), ""), "CDC-SINK-003"),
         // TLS where there is none.
         run(&url(":swordfish", &here).replace("\"\n", "?sslmode=require\"\n"), &file, "CDC-PG-004"),
-        run(&good, &format!("{}[sink.nats.tls]\n", to_nats(&format!("servers = [\"{}\"]\n", nats_at("swordfish@")))), "CDC-SINK-0"),
+        run(
+            &good,
+            &format!("{}[sink.nats.tls]\n", to_nats(&format!("servers = [\"{}\"]\n", nats_at("swordfish@")))),
+            "CDC-SINK-0",
+        ),
         run(&good, &to_kafka(&broker, &password_file(&right), "[sink.kafka.tls]\n"), "CDC-SINK-0"),
         // Not even read.
         run("url = [\"postgres://u:swordfish@h/d\"]\n", &file, "CDC-CONFIG-004"),
@@ -121,7 +143,10 @@ fn everything(setup: &Setup, run: &Run) -> String {
     let command = |arguments: &[&str]| {
         let mut command = Command::new(binary());
         command.args(arguments).arg("--config").arg(setup.cdc.config_file());
-        command.args(["--log-level", ALL_LINES]).envs(run.variables.iter().copied()).env("RUST_BACKTRACE", "full");
+        command
+            .args(["--log-level", ALL_LINES])
+            .envs(run.variables.iter().copied())
+            .env("RUST_BACKTRACE", "full");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     };
@@ -141,7 +166,14 @@ fn everything(setup: &Setup, run: &Run) -> String {
         thread::sleep(Duration::from_millis(20));
     }
     let address = log.lock().unwrap().lines().find_map(|line| {
-        Some(line.split("admin pages").nth(1)?.split("address").nth(1)?.trim_matches(|c: char| !c.is_ascii_digit()).to_owned())
+        Some(
+            line.split("admin pages")
+                .nth(1)?
+                .split("address")
+                .nth(1)?
+                .trim_matches(|c: char| !c.is_ascii_digit())
+                .to_owned(),
+        )
     });
     if let Some(address) = address.filter(|_| process.try_wait().unwrap().is_none()) {
         for page in ["/status", "/metrics", "/health", "/ready"] {

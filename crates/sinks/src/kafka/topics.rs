@@ -77,11 +77,7 @@ impl Topics {
         created.map_err(|error| Error::Option { option: PROPERTIES, reason: error.to_string() })
     }
 
-    async fn look_up(
-        &self,
-        admin: Option<&Admin>,
-        route: &Route,
-    ) -> Result<Destination, Error> {
+    async fn look_up(&self, admin: Option<&Admin>, route: &Route) -> Result<Destination, Error> {
         let topic = self.names.topic(route);
         // First create, then look: a broker may create what is merely looked at, in its own way.
         let created = match (self.creation, admin) {
