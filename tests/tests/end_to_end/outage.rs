@@ -100,7 +100,7 @@ fn a_load_lets_go_while_the_sink_takes_nothing() {
     );
     setup.cdc.configure(&format!(
         "buffer_mb = 1\n{}[sink.kafka]\nbrokers = [\"127.0.0.1:{}\"]\npartitions = 2",
-        source(&setup.url),
+        source(&setup.session, &setup.url),
         proxy.port()
     ));
     let database = setup.session.value("SELECT current_database()").unwrap();
