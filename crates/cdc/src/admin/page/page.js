@@ -4,6 +4,8 @@
 // fell behind, is told everything.
 const $ = id => document.getElementById(id);
 const ROWS = 50, HISTORY = 300, SILENCE_MS = 5000;
+// Operations that tell of no row: people count rows.
+const NO_ROWS = ["schema", "load_begin", "load_end", "heartbeat"];
 let report = null, config = "", history = [], errors = [], tables = new Map();
 let heardAt = 0, endedAt = 0, lostSince = 0, stream = null;
 
@@ -51,7 +53,9 @@ function take(news, isWhole) {
   for (const each of news.tables) {
     const old = tables.get(each.table);
     let total = 0;
-    for (const op in each.events) total += each.events[op];
+    for (const op in each.events) if (!NO_ROWS.includes(op)) total += each.events[op];
+    // Schemas, for consumers that look them up: no table's, and no news to people.
+    if (each.table === "none" && !total) continue;
     const now = old && seconds ? Math.max(0, total - old.total) / seconds : 0;
     tables.set(each.table, { ...each, total, rate: old ? old.rate * .5 + now * .5 : 0 });
     changed.add(each.table);
@@ -217,7 +221,8 @@ function showTables(force) {
   const pages = Math.max(1, Math.ceil(order.length / ROWS));
   page = Math.min(page, pages - 1);
   const first = page * ROWS, shown = order.slice(first, first + ROWS);
-  say($("table-count"), tables.size ? count(tables.size) : "");
+  const named = tables.size - tables.has("none") - tables.has("other");
+  say($("table-count"), named ? count(named) : "");
   say($("page"), order.length ? `${count(first + 1)}–${count(first + shown.length)} of ${count(order.length)}` : "none");
   $("previous").disabled = page === 0;
   $("next").disabled = page >= pages - 1;
