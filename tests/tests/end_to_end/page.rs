@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use end_to_end::browser::{Browser, Look};
 use end_to_end::connector::Connector;
-use end_to_end::servers::{Nats, Postgres, Stop, unique};
+use end_to_end::servers::{Nats, Postgres, Stop};
 use end_to_end::session::Session;
 
 use crate::setup::Setup;
@@ -24,7 +24,8 @@ fn a_page_shows_what_happens() {
     let postgres =
         Postgres::with_settings(15, &[("max_slot_wal_keep_size", "64MB"), ("max_wal_size", "48MB")]);
     let mut nats = Nats::start();
-    let name = unique("shop");
+    // On servers of its own: pictures are made of it.
+    let name = "shop".to_owned();
     Session::open(&postgres, "postgres").execute(&format!("CREATE DATABASE \"{name}\""));
     let session = Session::open(&postgres, &name);
     shop(&session);
@@ -102,6 +103,8 @@ fn a_page_shows_what_happens() {
         );
     }
     browser.wait_for("#wal", "lost");
+    browser.wait_for("#state", "slot lost");
+    browser.wait_for("#sentence", "--new-epoch");
     screenshots(&browser, "slot-lost");
 
     // The sink is back, but what it lacks is gone: the program says so and ends.
