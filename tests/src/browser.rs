@@ -156,7 +156,8 @@ impl Browser {
 
     /// Writes what is seen of the page, scrolled down as far as a picture is of use, as PNG.
     pub fn screenshot(&self, file: &Path) {
-        let size = "({width: document.documentElement.clientWidth, height: document.documentElement.scrollHeight})";
+        let size =
+            "({width: document.documentElement.clientWidth, height: document.documentElement.scrollHeight})";
         let size = self.value(size);
         let height = size["height"].as_u64().map_or(PICTURE, |height| height.min(PICTURE));
         let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1});
