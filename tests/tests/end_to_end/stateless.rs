@@ -43,7 +43,10 @@ fn forgets_everything(mut setup: Setup, sink: &str, read: impl Fn(&mut Replay)) 
         fs::remove_dir_all(setup.cdc.state_folder()).unwrap();
     }
     let told = setup.cdc.run(&["status"]);
-    assert_says(&String::from_utf8_lossy(&told.stdout), &["not running", "checkpoint   0/", "tables       1"]);
+    assert_says(
+        &String::from_utf8_lossy(&told.stdout),
+        &["not running", "checkpoint   0/", "tables       1"],
+    );
 
     // Somebody starts it a second time elsewhere: one of the two goes on, and the other says why it does not.
     setup.start_streaming();
@@ -57,7 +60,10 @@ fn forgets_everything(mut setup: Setup, sink: &str, read: impl Fn(&mut Replay)) 
     setup.write_some();
     setup.cdc.wait_for_log("CDC-SINK-035");
     assert_eq!(setup.cdc.wait(), Some(1), "{}", setup.cdc.log_text());
-    assert_says(&setup.cdc.log_text(), &["another process has taken over the checkpoint", "stop one of the two"]);
+    assert_says(
+        &setup.cdc.log_text(),
+        &["another process has taken over the checkpoint", "stop one of the two"],
+    );
 
     setup.start_streaming();
     setup.catch_up();

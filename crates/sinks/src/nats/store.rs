@@ -51,7 +51,8 @@ impl Store {
     /// What was saved last, without making anything.
     pub(crate) async fn peek(&self) -> Result<Option<Vec<u8>>, Error> {
         let (client, place) = connecting::connect(&self.options, &self.source).await?;
-        let Some(bucket) = stream::existing_bucket(&jetstream::new(client), &self.bucket, &place).await? else {
+        let Some(bucket) = stream::existing_bucket(&jetstream::new(client), &self.bucket, &place).await?
+        else {
             return Ok(None);
         };
         let entry = bucket.entry(CURRENT).await.map_err(|error| place.unanswered(error))?;
@@ -65,7 +66,8 @@ impl Store {
         let (client, place) = connecting::connect(&self.options, &self.source).await?;
         let context = jetstream::new(client.clone());
         let bucket =
-            stream::bucket(&context, &self.bucket, "The pipeline's checkpoint", &self.options, &place).await?;
+            stream::bucket(&context, &self.bucket, "The pipeline's checkpoint", &self.options, &place)
+                .await?;
         let entry = bucket.entry(CURRENT).await.map_err(|error| place.unanswered(error))?;
         let revision = entry.as_ref().map_or(0, |entry| entry.revision);
         self.writer = Some(Writer { client, place, bucket, revision });

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use checkpoint::SourceIdentity;
+use checkpoint::{FileStore, SourceIdentity};
 use event::{BatchLimits, Body, Encoder, Event, EventPosition, Fence, Lsn, XidSnapshot};
 
 use super::*;
