@@ -5,6 +5,7 @@
 //! | `chaos` | killed at any moment, under any load: the sink ends up with the source's rows |
 //! | `outage` | brokers, databases and networks that go and come back: nothing lost, memory bounded, few words |
 //! | `stranger` | wrong input is refused with a code and the remedy, and once mended nothing is missing |
+//! | `stateless` | without a disk of its own, killed and started elsewhere |
 //! | `shutdown` | told to end, it drains, saves and leaves, whatever it is doing |
 //! | `loads` | loads alone, anew and of added tables, beside changes that go on |
 //! | `tables` | what is sent of a table, under which key, to which topic |
@@ -29,5 +30,6 @@ mod rotation;
 mod secrets;
 mod setup;
 mod shutdown;
+mod stateless;
 mod stranger;
 mod tables;

@@ -2,7 +2,6 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
-use checkpoint::FileStore;
 use event::{Failure as _, Position};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -14,13 +13,14 @@ use crate::diagnostics::Problem;
 use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::pipeline;
+use crate::store::Store;
 
 /// How long a broker may take to accept a connection.
 const REACH: Duration = Duration::from_secs(5);
 
 /// Names everything that would fail or lose data later.
 pub(crate) async fn check(config: Config) -> Result<ExitStatus, Problem> {
-    let checkpoint = FileStore::peek(&config.pipeline.folder())?;
+    let checkpoint = Store::peek(&config).await?;
     let position = checkpoint.and_then(|checkpoint| checkpoint.position).map(|Position::Postgres(lsn)| lsn);
     let Source::Postgres(source) = &config.source;
     let options = pipeline::options(source, &config)?;

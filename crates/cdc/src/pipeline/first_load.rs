@@ -48,7 +48,7 @@ where
     }
     // From here on changes go out: whatever is loaded later is loaded in between them.
     delivery.checkpoint.is_streaming = true;
-    delivery.save()?;
+    delivery.save().await?;
     Ok(true)
 }
 
@@ -137,7 +137,7 @@ where
             batches = delivery.sink.durable() => {
                 last_arrival = Instant::now();
                 delivery.arrived(batches?);
-                delivery.save_if_due()?;
+                delivery.save_if_due().await?;
                 continue;
             }
             () = sleep_until(last_arrival + stall::HANG_UP_AFTER), if !delivery.has_room() => {
