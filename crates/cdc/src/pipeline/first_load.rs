@@ -114,9 +114,9 @@ where
         tokio::select! {
             biased;
             batches = delivery.sink.durable() => delivery.arrived(batches?),
-            () = sleep_until(over) => return delivery.save_if_due(),
+            () = sleep_until(over) => return delivery.save_if_due().await,
         }
-        delivery.save_if_due()?;
+        delivery.save_if_due().await?;
     }
 }
 
