@@ -32,7 +32,7 @@ use tokio::sync::mpsc;
 
 use self::backoff::Backoff;
 use self::delivery::Delivery;
-pub(crate) use self::postgres::{options, prepare, start_over};
+pub(crate) use self::postgres::{options, prepare, slot_created, start_over};
 use crate::config::{self, Config};
 use crate::control::ControlRequest;
 use crate::error::Error;

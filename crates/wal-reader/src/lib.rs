@@ -45,6 +45,6 @@ pub use check::{Finding, Known, check};
 pub use error::{Endpoint, Error, ServerError};
 pub use load::{Begun, Finished, Loader, Read};
 pub use options::Options;
-pub use refusal::Refusal;
+pub use refusal::{Explanation, Refusal};
 pub use settle::{Blockers, blockers};
 pub use stream::Stream;

@@ -41,8 +41,17 @@ pub async fn find(connection: &mut Connection, name: &str) -> Result<Option<Slot
 /// Creates a slot for pgoutput; returns where it starts: the first commit it will show is after that. Waits until
 /// every transaction that is running now is over.
 pub async fn create(connection: &mut Connection, name: &str) -> Result<Lsn, Error> {
+    create_for(connection, name, false).await
+}
+
+/// The same for as long as this connection lasts: the server drops it with that, however it ends.
+pub async fn create_temporary(connection: &mut Connection, name: &str) -> Result<Lsn, Error> {
+    create_for(connection, name, true).await
+}
+
+async fn create_for(connection: &mut Connection, name: &str, is_temporary: bool) -> Result<Lsn, Error> {
     let sql = format!(
-        "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput')",
+        "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput', {is_temporary})",
         quote_text(name)
     );
     match connection.query(&sql).await {

@@ -12,8 +12,9 @@ use crate::decoding::{Decoding, Output};
 use crate::error::Error;
 use crate::refusal::Refusal;
 use crate::relation::Sequences;
+use crate::slot;
 use crate::sql::quote_name;
-use crate::wire::{self, Frame, Keepalive, Mode, ReplicationReader};
+use crate::wire::{self, Connection, Frame, Keepalive, Mode, ReplicationReader};
 
 /// A slot's changes from a position on.
 pub struct Stream {
@@ -46,7 +47,27 @@ impl Stream {
         position: Lsn,
         table_seqs: impl IntoIterator<Item = (TableName, u64)>,
     ) -> Result<Self, Error> {
+        let connection = wire::connect(&options.connection, Mode::Replication).await?;
+        Self::start(connection, options, position, table_seqs).await
+    }
+
+    /// Opens a slot that begins now and vanishes with the connection, however that ends. Waits until every transaction
+    /// that is running now is over.
+    ///
+    /// # Errors
+    /// Whatever connecting, or creating the slot, refuses.
+    pub async fn open_temporary(options: &Options) -> Result<Self, Error> {
         let mut connection = wire::connect(&options.connection, Mode::Replication).await?;
+        let position = slot::create_temporary(&mut connection, &options.slot).await?;
+        Self::start(connection, options, position, []).await
+    }
+
+    async fn start(
+        mut connection: Connection,
+        options: &Options,
+        position: Lsn,
+        table_seqs: impl IntoIterator<Item = (TableName, u64)>,
+    ) -> Result<Self, Error> {
         let interval = Keepalive::interval(connection.wal_sender_timeout().await?);
         let command = format!(
             "START_REPLICATION SLOT {} LOGICAL {position} (proto_version '1', publication_names {}, messages 'true')",
