@@ -5,7 +5,7 @@ STATE := $(abspath $(or $(CDC_STATE),.state))
 export CDC_STATE := $(STATE)
 
 .DEFAULT_GOAL := help
-.PHONY: help check test torture demo bench fuzz clean-state
+.PHONY: help check test torture consumers demo bench fuzz clean-state
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -31,6 +31,11 @@ test: ## all tests, against real servers
 torture: ## the end-to-end tests at full length, 1M rows and 25 kills a sink; prints the seed
 	dev/install all
 	$(call with_servers,CDC_TORTURE=1 cargo test -p end-to-end --locked --no-fail-fast -- --nocapture --test-threads 1)
+
+consumers: ## debezium-json in Flink SQL and in Kafka Connect (2 GB), and that the examples' generated code is current
+	dev/install build postgres 18 kafka flink connect
+	tests/debezium/consumers
+	examples/consumers/generate && git diff --exit-code --stat -- examples/consumers
 
 demo: ## a shop's rows, live; DEMO="--sink kafka" or "--sink nats" for a broker
 	dev/install build postgres 18

@@ -203,9 +203,13 @@ impl Connector {
         kibibytes << 10
     }
 
+    /// What the system calls its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("a running process").id()
+    }
+
     fn pid(&self) -> Pid {
-        let process = self.process.as_ref().expect("a running process");
-        Pid::from_raw(process.id() as i32).expect("a process id")
+        Pid::from_raw(self.process_id() as i32).expect("a process id")
     }
 
     fn note(&self, what: &str) {

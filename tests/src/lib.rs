@@ -10,9 +10,11 @@
 //! | `session` | a session with a database |
 //! | `workload` | an application that writes |
 //! | `connector` | the built program, from its configuration to its end |
+//! | `browser` | a real browser |
 //! | `replay` | a consumer that rebuilds the tables and checks every promise |
 //! | `random` | numbers that come again with the same seed |
 
+pub mod browser;
 pub mod connector;
 pub mod random;
 pub mod replay;

@@ -13,6 +13,7 @@
 
 mod cell;
 mod delivered;
+mod foreign;
 mod identity;
 mod loads;
 mod order;
@@ -27,6 +28,7 @@ use prost::Message as _;
 
 pub use self::cell::Cell;
 pub use self::delivered::Delivered;
+pub use self::foreign::differences;
 use self::loads::Loads;
 use self::order::Order;
 use self::replica::Replica;

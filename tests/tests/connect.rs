@@ -1,10 +1,11 @@
 //! Every way into a Postgres server that the URL allows, and every way it must refuse, on real servers; that sessions
 //! look the same whatever the database's own settings; and that a replication stream stays alive while nobody reads.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use end_to_end::servers::{Postgres, Stop};
+use end_to_end::servers::{Authority, Postgres, Stop};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ECDSA_P384_SHA384,
 };
@@ -119,8 +120,13 @@ impl Server {
         self.postgres.write_file("tls.key", &server_key.serialize_pem());
         self.write("ca.pem", &authorities.pem());
         self.write("other.pem", &authority("somebody else's").pem());
+        let foreign_key = key();
+        let foreign = client.clone().signed_by(&foreign_key, &authority("somebody else's")).unwrap();
+        self.write("foreign.pem", &(foreign_key.serialize_pem() + &foreign.pem()));
+        fs::set_permissions(self.path("foreign.pem"), Permissions::from_mode(0o600)).unwrap();
         self.write("client.pem", &client.signed_by(&client_key, &authorities).unwrap().pem());
         self.write("client.key", &client_key.serialize_pem());
+        fs::set_permissions(self.path("client.key"), Permissions::from_mode(0o600)).unwrap();
     }
 
     fn write(&self, name: &str, contents: &str) {
@@ -264,6 +270,61 @@ async fn client_certificates(server: &Server) {
     server.open("certified", "localhost", &format!("sslmode=require&{certificate}")).await.unwrap();
     let error = server.refused("certified", "localhost", "sslmode=require").await;
     assert_eq!((error.code(), error.is_retryable()), ("CDC-PG-005", false), "{error}");
+    // As libpq: not with a key that others may read. Root's group may, and the tests may run as root.
+    for (mode, is_taken) in [(0o644, false), (0o604, false), (0o620, false), (0o400, true), (0o600, true)] {
+        fs::set_permissions(server.path("client.key"), Permissions::from_mode(mode)).unwrap();
+        let opened = server.open("certified", "localhost", &format!("sslmode=require&{certificate}")).await;
+        assert_eq!(opened.is_ok(), is_taken, "{mode:o}");
+        if let Err(error) = opened {
+            assert_eq!(error.code(), "CDC-PG-002");
+            let text = error.to_string();
+            assert!(text.contains("chmod 600") && text.contains("client.key"), "{text}");
+        }
+    }
+    let missing = format!("sslcert={}&sslkey=/no/such/key", server.path("client.pem"));
+    let error = server.refused("certified", "localhost", &format!("sslmode=require&{missing}")).await;
+    assert_eq!(error.code(), "CDC-PG-002", "{error}");
+    assert!(error.to_string().contains("/no/such/key"), "{error}");
+    // A certificate of somebody whom the server does not trust.
+    let foreign = format!("sslcert={0}&sslkey={0}", server.path("foreign.pem"));
+    let error = server.refused("certified", "localhost", &format!("sslmode=require&{foreign}")).await;
+    assert_eq!(error.code(), "CDC-PG-004", "{error}");
+    assert!(error.to_string().contains("does not accept this client's certificate"), "{error}");
+}
+
+/// A certificate that has expired, and one for another host: what is wrong, and what mends it.
+#[tokio::test]
+async fn certificates_that_are_no_good() {
+    let server = Server::prepare(Postgres::start(18)).await;
+    let authority = Authority::new();
+    authority.expired_server("expired", "localhost");
+    authority.server("elsewhere", "db.example");
+    let mut admin = server.admin().await;
+    admin.execute("ALTER SYSTEM SET ssl_ca_file = ''").await.unwrap();
+    for (name, words) in [
+        ("expired", ["has expired", "give the server a new one"]),
+        ("elsewhere", ["another host name", "db.example"]),
+    ] {
+        for extension in ["pem", "key"] {
+            let content = fs::read_to_string(authority.path(&format!("{name}.{extension}"))).unwrap();
+            server.postgres.write_file(&format!("tls.{extension}"), &content);
+        }
+        admin.execute("SELECT pg_reload_conf()").await.unwrap();
+        let parameters = format!("sslmode=verify-full&sslrootcert={}", authority.file("ca.pem"));
+        // The postmaster hears of it when it hears of it.
+        let error = loop {
+            let error = server.refused("scram:gehscram", "localhost", &parameters).await;
+            if words.iter().all(|word| error.to_string().contains(word)) {
+                break error;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        assert_eq!((error.code(), error.is_retryable()), ("CDC-PG-004", false), "{error}");
+        // Without a check of the name, another host's is as good as any.
+        let parameters = parameters.replace("verify-full", "verify-ca");
+        let opened = server.open("scram:gehscram", "localhost", &parameters).await;
+        assert_eq!(opened.is_ok(), name == "elsewhere", "{name}");
+    }
 }
 
 async fn unix_socket(server: &Server) {

@@ -97,8 +97,13 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   cdc status
-  cdc status --json | jq .lag_bytes")]
+  cdc status --json | jq .lag_bytes
+  cdc status --healthy > /dev/null          # as a container's health check")]
     Status {
+        /// End with 4 unless the pipeline's loop is alive, as /health of the admin page tells it
+        #[arg(long)]
+        healthy: bool,
+
         /// As /status of the admin page has it
         #[arg(long)]
         json: bool,

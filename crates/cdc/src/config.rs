@@ -39,7 +39,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use sinks::{KafkaOptions, NatsOptions};
 
-pub(crate) use self::admin::Admin;
+pub(crate) use self::admin::{Admin, AdminTls};
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::format::Format;
 pub(crate) use self::load::{Load, LoadMode};
@@ -71,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) format: Format,
     /// `[admin]`.
     pub(crate) admin: Admin,
+    /// All of it as `cdc config show` has it: for people, without secrets.
+    pub(crate) shown: String,
 }
 
 /// What counts more than the file.
@@ -97,9 +99,10 @@ impl Config {
     /// What the file's text says.
     pub(crate) fn parse(file: &Path, text: &str, overrides: &Overrides) -> Result<Self, ConfigError> {
         let document = overlay(file, text, overrides)?;
+        let shown = show::document(&document);
         let (config, faults) = Reader::new(document).config();
         match config {
-            Some(config) if faults.is_empty() => Ok(config),
+            Some(config) if faults.is_empty() => Ok(Self { shown, ..config }),
             _ => Err(ConfigError::new(file, text, faults)),
         }
     }
@@ -184,7 +187,7 @@ impl Reader {
         // There is one store in this version: nothing to choose, but other choices are refused.
         let checkpoint: Option<checkpoint::Checkpoint> = self.section("checkpoint");
         let format = self.format();
-        let admin = self.section("admin");
+        let admin = self.admin();
         let config = || {
             checkpoint?;
             Some(Config {
@@ -195,6 +198,7 @@ impl Reader {
                 load: load?,
                 format: format?,
                 admin: admin?,
+                shown: String::new(),
             })
         };
         (config(), self.faults)
@@ -202,22 +206,18 @@ impl Reader {
 
     fn source(&mut self) -> Option<Source> {
         self.one_of("source", &["source.postgres"])?;
-        self.refuse_password_in_file("source.postgres");
+        self.refuse_secrets_in_file("source.postgres");
         self.section("source.postgres").map(Source::Postgres)
     }
 
     fn sink(&mut self, tables: Tables) -> Option<Sink> {
         let path = self.one_of("sink", &SinkKind::ALL.map(SinkKind::path))?;
-        self.refuse_password_in_file(path);
+        for section in [path, "sink.kafka.sasl"] {
+            self.refuse_secrets_in_file(section);
+        }
         match SinkKind::ALL.into_iter().find(|kind| kind.path() == path)? {
-            SinkKind::Kafka => {
-                let options: KafkaOptions = self.section(path)?;
-                Some(Sink::Kafka(KafkaOptions { own_names: tables.own_names(), ..options }))
-            }
-            SinkKind::Nats => {
-                let options: NatsOptions = self.section(path)?;
-                Some(Sink::Nats(NatsOptions { own_names: tables.own_names(), ..options }))
-            }
+            SinkKind::Kafka => self.kafka(path, tables).map(Sink::Kafka),
+            SinkKind::Nats => self.nats(path, tables).map(Sink::Nats),
             SinkKind::File => self.section(path).map(Sink::File),
             SinkKind::Stdout => self.section(path).map(Sink::Stdout),
             SinkKind::Null => self.section(path).map(Sink::Null),
@@ -241,11 +241,50 @@ impl Reader {
         Some(read)
     }
 
+    fn kafka(&mut self, path: &str, tables: Tables) -> Option<KafkaOptions> {
+        let tls = self.optional_section("sink.kafka.tls");
+        let sasl = self.optional_section("sink.kafka.sasl");
+        let options =
+            KafkaOptions { own_names: tables.own_names(), tls: tls?, sasl: sasl?, ..self.section(path)? };
+        self.accept(path, options.check())?;
+        Some(options)
+    }
+
+    fn nats(&mut self, path: &str, tables: Tables) -> Option<NatsOptions> {
+        let tls = self.optional_section("sink.nats.tls");
+        let options = NatsOptions { own_names: tables.own_names(), tls: tls?, ..self.section(path)? };
+        self.accept(path, options.check())?;
+        Some(options)
+    }
+
+    /// None if it is wrong, and otherwise the section if it is there.
+    fn optional_section<T: DeserializeOwned>(&mut self, path: &str) -> Option<Option<T>> {
+        match self.document.section_at(path) {
+            Some(_) => self.section(path).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// Notes what a sink says of its options as a whole.
+    fn accept(&mut self, path: &str, checked: Result<(), sinks::Error>) -> Option<()> {
+        let at = self.document.section_at(path);
+        let faults = &mut self.faults;
+        checked.map_err(|error| faults.push(Fault::value(error.to_string(), at))).ok()
+    }
+
     fn format(&mut self) -> Option<Format> {
         let json = self.section("format.json");
         let debezium = self.section("format.debezium");
         let keys: Option<format::Keys> = self.section("format");
         Some(Format { kind: keys?.kind, json: json?, debezium: debezium? })
+    }
+
+    fn admin(&mut self) -> Option<Admin> {
+        let tls = match self.document.section_at("admin.tls") {
+            Some(_) => Some(self.section("admin.tls")?),
+            None => None,
+        };
+        Some(Admin { tls, ..self.section("admin")? })
     }
 
     /// The one section that is there, of those that can be.
@@ -282,15 +321,17 @@ impl Reader {
         }
     }
 
-    fn refuse_password_in_file(&mut self, path: &str) {
-        let Some(entry) = self.document.table(path).and_then(|table| table.get("password")) else { return };
-        if matches!(entry.key_at, Origin::File(_)) {
-            let fault =
-                Fault::value("a password does not belong in this file".to_owned(), Some(&entry.key_at));
-            let variable = layout::variable_of(path, "password");
-            self.faults.push(fault.with_help(format!(
-                "write it to a file of its own and name that by `password_file`, or set {variable}"
-            )));
+    fn refuse_secrets_in_file(&mut self, path: &str) {
+        for key in ["password", "token"] {
+            let Some(entry) = self.document.table(path).and_then(|table| table.get(key)) else { continue };
+            if matches!(entry.key_at, Origin::File(_)) {
+                let fault =
+                    Fault::value(format!("a {key} does not belong in this file"), Some(&entry.key_at));
+                let variable = layout::variable_of(path, key);
+                self.faults.push(fault.with_help(format!(
+                    "write it to a file of its own and name that by `{key}_file`, or set {variable}"
+                )));
+            }
         }
     }
 
@@ -368,6 +409,7 @@ fn example(key: &str) -> &'static str {
         "url" => "\"postgres://cdc@127.0.0.1:5432/shop\"",
         "brokers" => "[\"127.0.0.1:9092\"]",
         "servers" => "[\"nats://127.0.0.1:4222\"]",
+        "mechanism" => "\"SCRAM-SHA-512\"",
         "path" => "\"/var/lib/cdc/events\"",
         _ => "…",
     }

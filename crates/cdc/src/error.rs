@@ -24,6 +24,9 @@ pub(crate) enum Error {
         /// In the configuration.
         now: String,
     },
+    /// The sink takes nothing, so the database was let go of.
+    #[error("the sink takes nothing; hung up on the database meanwhile, the slot keeps our place")]
+    SinkStalls,
     /// The sink took nothing for a while, so the database was let go of.
     #[error("the sink takes events again")]
     SinkWasStalled,
@@ -41,8 +44,16 @@ impl Failure for Error {
             Self::Source(error) => error.is_retryable(),
             Self::Sink(error) => error.is_retryable(),
             Self::Checkpoint(error) => error.is_retryable(),
-            Self::SinkWasStalled => true,
+            Self::SinkStalls | Self::SinkWasStalled => true,
             Self::AnotherSink { .. } => false,
+        }
+    }
+
+    fn is_about_credentials(&self) -> bool {
+        match self {
+            Self::Source(error) => error.is_about_credentials(),
+            Self::Sink(error) => error.is_about_credentials(),
+            Self::Checkpoint(_) | Self::SinkStalls | Self::SinkWasStalled | Self::AnotherSink { .. } => false,
         }
     }
 
@@ -52,7 +63,8 @@ impl Failure for Error {
             Self::Sink(error) => error.code(),
             Self::Checkpoint(error) => error.code(),
             Self::SinkWasStalled => "CDC-RUN-001",
-            Self::AnotherSink { .. } => "CDC-RUN-002",
+            Self::SinkStalls => "CDC-RUN-002",
+            Self::AnotherSink { .. } => "CDC-RUN-003",
         }
     }
 }

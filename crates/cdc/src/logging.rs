@@ -21,8 +21,11 @@ pub(crate) enum LogFormat {
 
 /// Starts logging. `filter` is a level or a filter as `RUST_LOG` has it: `info`, `wal_reader=debug,info`.
 pub(crate) fn start(filter: &str, format: LogFormat, terminal: &Terminal) -> Result<(), Problem> {
-    // The NATS client tells at `info` of each of its attempts to reach a server; the sink itself says what matters.
-    let filter = EnvFilter::try_new(format!("async_nats=warn,{filter}")).map_err(|error| {
+    // The NATS client tells of each of its attempts to reach a server, and the sink itself says what matters. At `trace`
+    // its `connection` writes the password that it sends: that must not be asked for, even by name. The last directive
+    // for a target counts.
+    let filter = format!("async_nats=off,{filter},async_nats::connection=off");
+    let filter = EnvFilter::try_new(&filter).map_err(|error| {
         let what = format!("`{filter}` is no log filter");
         Problem::new(
             ExitStatus::Usage,

@@ -12,7 +12,8 @@
 //! | `cli`, `commands` | the command line, one file per command |
 //! | `config` | `cdc.toml`, the environment and the flags as a typed tree |
 //! | `diagnostics`, `exit` | errors for people, what the process ends with |
-//! | `status`, `metrics`, `admin`, `progress` | what a pipeline is doing: kept, as metrics, as pages, as a bar |
+//! | `status`, `metrics`, `process`, `admin`, `progress` | what a pipeline is doing: kept, as metrics, as pages, as a bar |
+//! | `watch` | the database, seen from beside the pipeline |
 //! | `control` | the socket that commands use to speak to a running pipeline |
 //! | `shutdown`, `logging` | signals in, log lines out |
 //! | `pipeline`, `error` | the loop, and why it stops |
@@ -28,9 +29,11 @@ mod exit;
 mod logging;
 mod metrics;
 mod pipeline;
+mod process;
 mod progress;
 mod shutdown;
 mod status;
+mod watch;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -76,7 +79,7 @@ async fn perform(command: Command, global: &Global) -> Result<ExitStatus, Proble
             snapshot::snapshot(load(global)?, &tables, new_epoch, &terminal).await
         }
         Command::Check => check::check(load(global)?).await,
-        Command::Status { json } => status_command::status(&load(global)?, json).await,
+        Command::Status { healthy, json } => status_command::status(&load(global)?, healthy, json).await,
         Command::Slot(command) => slot::slot(load(global)?, command).await,
         Command::Config(ConfigCommand::Show) => {
             let (file, named) = global.file();

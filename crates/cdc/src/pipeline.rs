@@ -61,10 +61,13 @@ impl Pipeline {
     /// Runs until it is done, told to stop, or in need of a person.
     pub(crate) async fn run(mut self, mut store: FileStore) -> Result<(), Error> {
         let mut backoff = Backoff::default();
+        // From then on, a refused login is worth another try: passwords and certificates are renewed at both ends, and
+        // not at once (docs/decisions/2026-11-21-credentials-that-had-worked.md).
+        let mut was_accepted = false;
         loop {
-            let error = match self.attempt(&mut store).await {
+            let error = match self.attempt(&mut store, &mut was_accepted).await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.is_retryable() => error,
+                Err(error) if error.is_retryable() || (was_accepted && error.is_about_credentials()) => error,
                 Err(error) => {
                     self.status.failed(&error);
                     return Err(error);
@@ -81,7 +84,7 @@ impl Pipeline {
     }
 
     /// Opens the sink first: a slot that nobody reads from fills the server's disk.
-    async fn attempt(&mut self, store: &mut FileStore) -> Result<(), Error> {
+    async fn attempt(&mut self, store: &mut FileStore, was_accepted: &mut bool) -> Result<(), Error> {
         self.status.starting();
         let about = sinks::Pipeline {
             source: self.config.pipeline.name.to_string(),
@@ -89,16 +92,20 @@ impl Pipeline {
         };
         let framing = self.config.format.framing();
         match self.config.sink.clone() {
-            config::Sink::Kafka(options) => self.deliver(sinks::Kafka::open(&options, &about), store).await,
-            config::Sink::Nats(options) => self.deliver(sinks::Nats::open(&options, &about), store).await,
+            config::Sink::Kafka(options) => {
+                self.deliver(sinks::Kafka::open(&options, &about), store, was_accepted).await
+            }
+            config::Sink::Nats(options) => {
+                self.deliver(sinks::Nats::open(&options, &about), store, was_accepted).await
+            }
             config::Sink::File(options) => {
-                self.deliver(async { sinks::File::open(&options, framing) }, store).await
+                self.deliver(async { sinks::File::open(&options, framing) }, store, was_accepted).await
             }
             config::Sink::Stdout(options) => {
-                self.deliver(async move { sinks::Stdout::open(options, framing) }, store).await
+                self.deliver(async move { sinks::Stdout::open(options, framing) }, store, was_accepted).await
             }
             config::Sink::Null(options) => {
-                self.deliver(async move { Ok(sinks::Null::open(options)) }, store).await
+                self.deliver(async move { Ok(sinks::Null::open(options)) }, store, was_accepted).await
             }
         }
     }
@@ -107,6 +114,7 @@ impl Pipeline {
         &mut self,
         opening: impl Future<Output = Result<K, K::Error>>,
         store: &mut FileStore,
+        was_accepted: &mut bool,
     ) -> Result<(), Error>
     where
         K: Sink,
@@ -122,6 +130,7 @@ impl Pipeline {
             ready = prepare(&options, store, &self.config, Some(sink.destination())) => ready?,
             () = self.shutdown.requested() => return Ok(()),
         };
+        *was_accepted = true;
         let format = self.config.format.encoding(options.connection.database());
         let encoder = Encoder::new(self.config.pipeline.name.as_str(), checkpoint.epoch, format);
         let budget_bytes = self.config.pipeline.buffer_mb.bytes();

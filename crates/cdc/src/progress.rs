@@ -53,7 +53,7 @@ impl Terminal {
         let mut said = Instant::now();
         loop {
             looks.tick().await;
-            let report = status.report();
+            let report = status.summary();
             let Some(progress) = Loading::of(&report) else {
                 if let Some(bar) = bar.take() {
                     bar.finish_and_clear();
@@ -145,7 +145,7 @@ mod tests {
     async fn there_is_progress_while_tables_are_loaded_and_not_beside_the_stream() {
         let status = Status::new(&"shop".to_owned().try_into().unwrap());
         assert_eq!(Loading::of(&status.report()), None);
-        status.load_due([&TableName::new("public", "orders")]);
+        status.load_due([(&TableName::new("public", "orders"), false)]);
         let report = status.report();
         let loading = Loading { table: Some("public.orders"), tables_done: 0, tables: 1, rows: 0 };
         assert_eq!(Loading::of(&report), Some(loading));

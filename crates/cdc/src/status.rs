@@ -6,7 +6,10 @@
 
 mod inner;
 mod lag;
+mod rates;
+mod remedy;
 mod report;
+mod tables;
 mod tally;
 
 #[cfg(test)]
@@ -19,8 +22,9 @@ use std::time::Duration;
 
 use event::{Batch, Failure, Lsn, Position, TableName};
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use wal_reader::watch::Sight;
 
-pub(crate) use self::report::{Report, State};
+pub(crate) use self::report::{Moment, Report, State, TableReport};
 
 use self::inner::{Inner, Phase};
 use self::tally::Tally;
@@ -52,7 +56,7 @@ impl Status {
         loop {
             tokio::select! {
                 done = &mut work => return done,
-                _ = beats.tick() => self.lock().beat = Instant::now(),
+                _ = beats.tick() => self.lock().beat(Instant::now()),
             }
         }
     }
@@ -65,11 +69,12 @@ impl Status {
         inner.forget_in_flight();
     }
 
-    /// These tables are to be read as they stand.
-    pub(crate) fn load_due<'t>(&self, tables: impl IntoIterator<Item = &'t TableName>) {
+    /// These tables are to be read as they stand, some of them from where an earlier attempt came to.
+    pub(crate) fn load_due<'t>(&self, tables: impl IntoIterator<Item = (&'t TableName, bool)>) {
         let mut inner = self.lock();
-        for table in tables {
-            inner.load.tables.insert(table.clone(), false);
+        let version = inner.next_version();
+        for (table, is_begun) in tables {
+            inner.tables.load_due(table, is_begun, version);
         }
         // A reload happens beside the stream.
         if inner.phase != Phase::Streaming {
@@ -79,11 +84,44 @@ impl Status {
 
     /// A piece of a table is durable in the sink; perhaps the last one.
     pub(crate) fn unit_loaded(&self, unit: &wal_reader::Finished, is_last: bool) {
-        self.table_loaded(&unit.table, is_last);
+        self.table_loaded(&unit.table, unit.rows, is_last);
     }
 
-    fn table_loaded(&self, table: &TableName, is_last: bool) {
-        self.lock().load.tables.insert(table.clone(), is_last);
+    fn table_loaded(&self, table: &TableName, rows: u64, is_last: bool) {
+        let mut inner = self.lock();
+        let version = inner.next_version();
+        inner.tables.unit_loaded(table, rows, is_last, version);
+    }
+
+    /// A table that was to be read is not there.
+    pub(crate) fn nothing_to_load(&self, table: &TableName) {
+        let mut inner = self.lock();
+        let version = inner.next_version();
+        inner.tables.load_gone(table, version);
+    }
+
+    /// Whether changes are being sent.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.lock().phase == Phase::Streaming
+    }
+
+    /// Whether tables are still to be read.
+    pub(crate) fn has_loads(&self) -> bool {
+        self.lock().tables.has_loads()
+    }
+
+    /// How many rows tables probably have.
+    pub(crate) fn rows_expected(&self, estimates: &[(TableName, u64)]) {
+        let mut inner = self.lock();
+        let version = inner.next_version();
+        for (table, rows) in estimates {
+            inner.tables.rows_expected(table, *rows, version);
+        }
+    }
+
+    /// What was seen of the database from beside the stream; none if it could not be reached.
+    pub(crate) fn seen(&self, sight: Option<Sight>) {
+        self.lock().seen(sight, Instant::now());
     }
 
     /// Changes are being sent as they come.
@@ -93,8 +131,11 @@ impl Status {
 
     /// The sink takes nothing more, so the database was let go of.
     pub(crate) fn sink_stalled(&self) {
-        let reason = "the sink takes nothing; the slot keeps our place".to_owned();
-        self.lock().phase = Phase::Waiting { reason };
+        let failure = crate::error::Error::SinkStalls;
+        let (code, reason) = (failure.code(), failure.to_string());
+        let mut inner = self.lock();
+        inner.note(&failure, &reason);
+        inner.phase = Phase::Waiting { code, reason };
     }
 
     /// A failure that is mended by beginning anew, after a while.
@@ -103,7 +144,7 @@ impl Status {
         let mut inner = self.lock();
         inner.note(failure, &message);
         inner.retries += 1;
-        inner.phase = Phase::Waiting { reason: message };
+        inner.phase = Phase::Waiting { code: failure.code(), reason: message };
     }
 
     /// A failure beside which everything goes on.
@@ -128,11 +169,15 @@ impl Status {
     pub(crate) fn sent(&self, batch: &Batch) {
         let tally = Tally::of(batch);
         let mut inner = self.lock();
-        inner.load.rows += tally.rows_loaded();
-        inner.sent.push_back(tally);
+        inner.sent(tally, Instant::now());
         if let Some(reached) = batch.reached() {
-            inner.reached(reached.position);
+            inner.read(reached.position);
         }
+    }
+
+    /// The sink durably has everything up to here.
+    pub(crate) fn delivered(&self, position: Position) {
+        self.lock().delivered(position);
     }
 
     /// So many of the batches that were sent last are not durable yet.
@@ -149,14 +194,36 @@ impl Status {
     pub(crate) fn saved(&self, position: Option<Position>) {
         let Some(position) = position else { return };
         let mut inner = self.lock();
-        inner.reached(position);
+        inner.delivered(position);
         inner.saved = Some((position, Instant::now()));
     }
 
     /// The picture of it all.
     pub(crate) fn report(&self) -> Report {
+        self.changes(0).0
+    }
+
+    /// The picture without tables and errors: the same work for one table as for thousands.
+    pub(crate) fn summary(&self) -> Report {
+        self.changes(u64::MAX).0
+    }
+
+    /// The picture with those of the tables and errors that changed after a version, and the version to ask after next.
+    pub(crate) fn changes(&self, since: u64) -> (Report, u64) {
         let now = Instant::now();
-        self.lock().report(&self.pipeline, now.saturating_duration_since(self.started), now)
+        let inner = self.lock();
+        let uptime = now.saturating_duration_since(self.started);
+        (inner.report(&self.pipeline, uptime, now, since), inner.version())
+    }
+
+    /// The version of all that is known now, to ask [`Self::changes`] after.
+    pub(crate) fn version(&self) -> u64 {
+        self.lock().version()
+    }
+
+    /// The last minutes, second by second.
+    pub(crate) fn history(&self) -> Vec<Moment> {
+        self.lock().rates().history()
     }
 
     /// Whether the loop gave a sign of life lately. A pipeline that has stopped is not alive.
@@ -164,9 +231,9 @@ impl Status {
         self.lock().is_alive(Instant::now())
     }
 
-    /// Whether changes arrive: streaming, or all loaded, and the sink takes what it is given.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.lock().is_ready(Instant::now())
+    /// Why changes do not arrive in the sink; none if they do: it streams, and the sink stores what it is given.
+    pub(crate) fn not_ready_because(&self) -> Option<String> {
+        self.lock().not_ready_because(Instant::now())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

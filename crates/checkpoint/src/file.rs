@@ -141,10 +141,10 @@ fn hash(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use event::{Lsn, Position};
+    use event::{Fence, KeyBound, KeyRange, Lsn, Position, TableName, XidSnapshot};
 
     use super::*;
-    use crate::SourceIdentity;
+    use crate::{LoadState, SourceIdentity, TableState};
 
     fn checkpoint() -> Checkpoint {
         let source = SourceIdentity::Postgres {
@@ -155,6 +155,17 @@ mod tests {
         };
         let mut checkpoint = Checkpoint::new(source, 5, 9);
         checkpoint.position = Some(Position::Postgres(Lsn::from(0x1A2B)));
+        checkpoint.destination = Some("the file /events".to_owned());
+        checkpoint.is_streaming = true;
+        let orders = TableName::new("public", "orders");
+        let load = LoadState::From(Some(KeyBound::Int(7)));
+        checkpoint
+            .tables
+            .insert(orders.clone(), TableState { table_seq: 12, limits: "rows (id > 5)".to_owned(), load });
+        let snapshot = XidSnapshot { xmin: 10, xmax: 20, xip: vec![10, 15] };
+        let range = Some(KeyRange { from: None, to: Some(KeyBound::Int(7)) });
+        let voided = Some((Lsn::from(0x1A00), 3));
+        checkpoint.fences.add(orders, Fence { snapshot, limit: Lsn::from(0x1A2C), range, voided });
         checkpoint
     }
 

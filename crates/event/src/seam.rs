@@ -9,6 +9,12 @@ pub trait Failure: std::error::Error + Send + Sync + 'static {
     /// Whether opening both ends anew, from the last checkpoint, may mend it without anybody's help.
     fn is_retryable(&self) -> bool;
 
+    /// Whether the other end refused who we say we are, or could not prove itself, or a proof could not be read. What
+    /// was accepted before may be accepted again, once passwords or certificates are renewed on both sides.
+    fn is_about_credentials(&self) -> bool {
+        false
+    }
+
     /// The stable code that docs/errors.md explains.
     fn code(&self) -> &'static str;
 }

@@ -29,10 +29,12 @@ pub enum Error {
         reason: String,
     },
     /// CDC-SINK-004
-    #[error("{sink} refused this client: {reason}; check the credentials and TLS settings")]
+    #[error("{sink} refused this client, which came {login}: {reason}")]
     Unauthorized {
         /// `Kafka` or `NATS`, and the addresses.
         sink: String,
+        /// How it came: as whom, and where the proof was read.
+        login: String,
         /// What the server said.
         reason: String,
     },
@@ -70,6 +72,24 @@ pub enum Error {
         /// The topic or stream.
         destination: String,
         /// What the server or client said.
+        reason: String,
+    },
+    /// CDC-SINK-008
+    #[error("no TLS connection to {sink}: {reason}")]
+    Tls {
+        /// `Kafka` or `NATS`, and the addresses.
+        sink: String,
+        /// What is wrong, and what mends it.
+        reason: String,
+    },
+    /// CDC-SINK-009
+    #[error("could not read the {what} in {}: {reason}", path.display())]
+    Credentials {
+        /// What the file should hold.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not. Never quotes the file.
         reason: String,
     },
     /// CDC-SINK-010
@@ -241,6 +261,8 @@ impl Failure for Error {
             ),
             Self::Option { .. }
             | Self::Unauthorized { .. }
+            | Self::Tls { .. }
+            | Self::Credentials { .. }
             | Self::TooLarge { .. }
             | Self::Refused { .. }
             | Self::FileInUse { .. }
@@ -255,6 +277,10 @@ impl Failure for Error {
         }
     }
 
+    fn is_about_credentials(&self) -> bool {
+        matches!(self, Self::Unauthorized { .. } | Self::Tls { .. } | Self::Credentials { .. })
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::Option { .. } => "CDC-SINK-001",
@@ -264,6 +290,8 @@ impl Failure for Error {
             Self::TooLarge { .. } => "CDC-SINK-005",
             Self::Refused { .. } => "CDC-SINK-006",
             Self::Undelivered { .. } => "CDC-SINK-007",
+            Self::Tls { .. } => "CDC-SINK-008",
+            Self::Credentials { .. } => "CDC-SINK-009",
             Self::File { .. } => "CDC-SINK-010",
             Self::DiskFull { .. } => "CDC-SINK-011",
             Self::FileInUse { .. } => "CDC-SINK-012",

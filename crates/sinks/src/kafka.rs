@@ -10,12 +10,14 @@ mod deliveries;
 mod handover;
 mod murmur2;
 mod names;
+mod security;
+mod token;
 mod topics;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use event::{Batch, Route, Sink};
 use rdkafka::config::FromClientConfigAndContext as _;
@@ -28,6 +30,8 @@ pub use self::config::Properties;
 use self::deliveries::Deliveries;
 use self::handover::{Handover, Producing};
 use self::names::Names;
+use self::security::Security;
+pub use self::security::{KafkaSasl, KafkaTls};
 use self::topics::{Creation, Topics};
 use crate::progress::{Progress, progress};
 use crate::{Error, OwnNames, Pipeline};
@@ -56,6 +60,23 @@ pub struct KafkaOptions {
     /// Topics that some tables have of their own.
     #[serde(skip)]
     pub own_names: OwnNames,
+    /// `[sink.kafka.tls]`, read on its own.
+    #[serde(skip)]
+    pub tls: Option<KafkaTls>,
+    /// `[sink.kafka.sasl]`, read on its own.
+    #[serde(skip)]
+    pub sasl: Option<KafkaSasl>,
+}
+
+impl KafkaOptions {
+    /// Whether everything goes together. Reads no file and asks no broker.
+    pub fn check(&self) -> Result<(), Error> {
+        config::check(self, &self.security())
+    }
+
+    fn security(&self) -> Security {
+        Security::new(self.tls.as_ref(), self.sasl.as_ref())
+    }
 }
 
 fn default_topic() -> String {
@@ -79,16 +100,18 @@ impl Kafka {
     /// Connects, and makes sure of the topics that every pipeline has.
     pub async fn open(options: &KafkaOptions, pipeline: &Pipeline) -> Result<Self, Error> {
         let names = Names::new(&options.topic, &options.own_names, &pipeline.source)?;
-        let client_config = config::client_config(options)?;
+        let security = options.security();
+        let client_config = config::client_config(options, &security)?;
         let producer_config = config::producer_config(&client_config, pipeline.memory_bytes);
         let brokers = options.brokers.join(",");
         let (reporter, progress) = progress();
-        let deliveries = Deliveries::new(brokers.clone(), reporter);
+        let deliveries = Deliveries::new(brokers.clone(), security.clone(), reporter);
         let producer = ThreadedProducer::from_config_and_context(&producer_config, deliveries.clone())
-            .map_err(|error| Error::Option { option: config::PROPERTIES, reason: error.to_string() })?;
+            .map_err(|error| security.creation_error(config::PROPERTIES, &error))?;
         let cluster_id = reach(&producer, &deliveries).await?;
         let mut topics = Topics {
-            config: client_config,
+            // With OAUTHBEARER it would wait for a token that nobody gives it.
+            admin_config: security.token_file().is_none().then_some(client_config),
             names,
             creation: creation(options)?,
             batch_bytes: config::batch_bytes(&producer_config),
@@ -115,12 +138,26 @@ impl Kafka {
     }
 }
 
-/// Waits until some broker has answered; the cluster's ID.
+/// Waits until some broker has answered, or refused us while no other did; the cluster's ID.
 async fn reach(producer: &ThreadedProducer<Deliveries>, deliveries: &Deliveries) -> Result<String, Error> {
-    let client = producer.clone();
-    let ask = move || client.client().fetch_cluster_id(Duration::from_secs(10));
-    let answer = tokio::task::spawn_blocking(ask).await.map_err(|_| Error::Stopped)?;
-    answer.ok_or_else(|| deliveries.unreachable("connecting", None))
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const PATIENCE_AFTER_A_REFUSAL: Duration = Duration::from_secs(1);
+    let (start, mut refused_at) = (Instant::now(), None);
+    loop {
+        let client = producer.clone();
+        let ask = move || client.client().fetch_cluster_id(Duration::from_millis(250));
+        if let Some(cluster_id) = tokio::task::spawn_blocking(ask).await.map_err(|_| Error::Stopped)? {
+            deliveries.opened();
+            return Ok(cluster_id);
+        }
+        if deliveries.was_refused() {
+            refused_at.get_or_insert_with(Instant::now);
+        }
+        if start.elapsed() > PATIENCE || refused_at.is_some_and(|at| at.elapsed() > PATIENCE_AFTER_A_REFUSAL)
+        {
+            return Err(deliveries.unreachable("connecting", None).await);
+        }
+    }
 }
 
 fn creation(options: &KafkaOptions) -> Result<Option<Creation>, Error> {

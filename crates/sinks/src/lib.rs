@@ -53,6 +53,7 @@
 //! | `progress` | what a sink's thread or task tells the pipeline |
 //! | `template`, `own_names` | names of topics and subjects |
 //! | `quiet` | one log line a minute |
+//! | `secret`, `tls` | what proves who we are, and whether the other end is who it says |
 //! | `error` | what can go wrong, with codes that docs/errors.md explains |
 
 mod acks;
@@ -66,18 +67,21 @@ mod own_names;
 mod pipeline;
 mod progress;
 mod quiet;
+mod secret;
 mod stdout;
 mod template;
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]
 mod testing;
+mod tls;
 
 pub use error::{Error, Limit};
 pub use file::{File, FileOptions};
 pub use framing::Framing;
-pub use kafka::{Kafka, KafkaOptions, Properties};
-pub use nats::{Nats, NatsOptions, Servers};
+pub use kafka::{Kafka, KafkaOptions, KafkaSasl, KafkaTls, Properties};
+pub use nats::{Nats, NatsOptions, NatsTls, Servers};
 pub use null::{Null, NullOptions};
 pub use own_names::OwnNames;
 pub use pipeline::Pipeline;
+pub use secret::Secret;
 pub use stdout::{Stdout, StdoutOptions};

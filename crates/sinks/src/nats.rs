@@ -10,6 +10,8 @@
 //! (`sync_interval`): a power failure of a single server can take events that were acknowledged and checkpointed.
 //! `sync_interval: always` or three replicas prevent that.
 
+mod connecting;
+mod login;
 mod publishing;
 mod resume;
 mod stream;
@@ -20,22 +22,22 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, Subject, jetstream};
+use async_nats::{Subject, jetstream};
 use event::{Batch, Route, Sink};
 use serde::Deserialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use self::connecting::NatsTls;
+use self::login::Login;
 use self::publishing::{Expected, Publication, Publishing};
 use self::resume::Resume;
 use self::subjects::Subjects;
 use self::window::Window;
 use crate::acks::Acks;
 use crate::progress::{Progress, progress};
-use crate::quiet::Quiet;
+use crate::secret::{Secret, SecretSource};
 use crate::{Error, OwnNames, Pipeline};
 
 const MESSAGE_ID: &str = "Nats-Msg-Id";
@@ -48,7 +50,25 @@ const EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
 pub struct NatsOptions {
     /// Servers of one cluster: `["nats://127.0.0.1:4222"]`.
     pub servers: Servers,
-    /// A `.creds` file, if the servers ask for one.
+    /// Who we are, with a password.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Holds the password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// The password itself.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Holds a token.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    /// The token itself.
+    #[serde(default)]
+    pub token: Option<Secret>,
+    /// Holds the seed of a user's nkey.
+    #[serde(default)]
+    pub nkey_seed_file: Option<PathBuf>,
+    /// A `.creds` file: a JWT with its seed.
     #[serde(default)]
     pub credentials_file: Option<PathBuf>,
     /// A table's subject, made of `{source}`, `{schema}`, `{table}` and what stands between them.
@@ -71,6 +91,9 @@ pub struct NatsOptions {
     /// Subjects that some tables have of their own.
     #[serde(skip)]
     pub own_names: OwnNames,
+    /// `[sink.nats.tls]`, read on its own.
+    #[serde(skip)]
+    pub tls: Option<NatsTls>,
 }
 
 fn default_subject() -> String {
@@ -104,7 +127,65 @@ impl fmt::Debug for Servers {
     }
 }
 
+impl Servers {
+    /// What the client is given: it writes addresses into its log lines.
+    fn without_logins(&self) -> Vec<String> {
+        let bare = |server: &String| match parts(server) {
+            (scheme, Some(_), place) => format!("{scheme}{place}"),
+            _ => server.clone(),
+        };
+        self.0.iter().map(bare).collect()
+    }
+
+    /// The first one's login: `user:password@` or `token@`, percent-encoded.
+    fn login(&self) -> Option<Login> {
+        let login = self.0.iter().find_map(|server| parts(server).1)?;
+        Some(match login.split_once(':') {
+            Some((username, password)) => Login::User {
+                username: decoded(username),
+                password: SecretSource::Given(decoded(password).into()),
+            },
+            None => Login::Token(SecretSource::Given(decoded(login).into())),
+        })
+    }
+}
+
+/// Scheme, login and place of an address.
+fn parts(server: &str) -> (&str, Option<&str>, &str) {
+    let begin = server.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = server.split_at_checked(begin).unwrap_or(("", server));
+    match rest.rsplit_once('@') {
+        Some((login, place)) => (scheme, Some(login), place),
+        None => (scheme, None, rest),
+    }
+}
+
+/// Undoes percent-encoding; a `%` that begins none stays.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, others)) = rest.split_first() {
+        let code = others.get(..2).filter(|_| *first == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = others.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = others;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 impl NatsOptions {
+    /// Whether everything goes together. Reads no file and asks no server.
+    pub fn check(&self) -> Result<(), Error> {
+        Login::of(self).map(drop)
+    }
+
     fn addresses(&self) -> String {
         format!("NATS at {}", self.servers)
     }
@@ -130,17 +211,14 @@ impl Nats {
         let subjects = Subjects::new(&options.subject, &options.own_names, &pipeline.source)?;
         let name = options.stream.clone().unwrap_or_else(|| format!("CDC_{}", pipeline.source));
         check(options, &name)?;
-        let (lost, disconnects) = watch::channel(0);
-        let client = connect(options, &pipeline.source, lost).await?;
+        let (client, place) = connecting::connect(options, &pipeline.source).await?;
         let context = jetstream::new(client.clone());
-        let stream = stream::stream(&context, &name, &subjects, options).await?;
-        stream::bucket(&context, &subjects, options).await?;
+        let stream = stream::stream(&context, &name, &subjects, options, &place).await?;
+        stream::bucket(&context, &subjects, options, &place).await?;
         let inbox = client.new_inbox();
-        let replies = client
-            .subscribe(format!("{inbox}.*"))
-            .await
-            .map_err(|error| stream::unanswered(options, error))?;
-        let resume = Resume::read(&stream, &pipeline.source, options).await?;
+        let replies =
+            client.subscribe(format!("{inbox}.*")).await.map_err(|error| place.unanswered(error))?;
+        let resume = Resume::read(&stream, &pipeline.source, &place).await?;
         tracing::info!(
             stream = name,
             last_sequence = resume.sequence,
@@ -155,7 +233,7 @@ impl Nats {
             inbox,
             replies,
             batches: receiver,
-            disconnects,
+            place,
             window: Window::new(WINDOW_MESSAGES, pipeline.memory_bytes),
             acks: Acks::default(),
             expected: Expected::Sequence(resume.sequence),
@@ -192,55 +270,6 @@ fn check(options: &NatsOptions, stream: &str) -> Result<(), Error> {
         return Err(Error::Option { option: "sink.nats.replicas", reason });
     }
     Ok(())
-}
-
-async fn connect(options: &NatsOptions, source: &str, lost: watch::Sender<u64>) -> Result<Client, Error> {
-    let (addresses, is_away, quiet) = (options.addresses(), AtomicBool::new(false), Quiet::default());
-    let mut connecting = ConnectOptions::new()
-        .name(format!("cdc {source}"))
-        .connection_timeout(Duration::from_secs(5))
-        // Publishing must never wait for a connection that is down: nobody would look at the replies then.
-        .client_capacity(2 * WINDOW_MESSAGES)
-        .subscription_capacity(2 * WINDOW_MESSAGES)
-        .event_callback(move |event| {
-            match event {
-                Event::Disconnected | Event::Closed | Event::SlowConsumer(_) => {
-                    lost.send_modify(|count| *count += 1)
-                }
-                _ => {}
-            }
-            match event {
-                Event::Disconnected if !is_away.load(Ordering::Relaxed) => {
-                    if let Some(held_back) = quiet.pass() {
-                        is_away.store(true, Ordering::Relaxed);
-                        tracing::warn!(held_back, "{addresses} cannot be reached; deliveries wait");
-                    }
-                }
-                Event::Connected if is_away.swap(false, Ordering::Relaxed) => {
-                    tracing::info!("{addresses} is back");
-                }
-                _ => {}
-            }
-            tracing::debug!(%event, "NATS");
-            std::future::ready(())
-        });
-    if let Some(path) = &options.credentials_file {
-        connecting = connecting.credentials_file(path).await.map_err(|source| Error::File {
-            doing: "read the credentials in",
-            path: path.clone(),
-            source,
-        })?;
-    }
-    connecting.connect(&options.servers.0[..]).await.map_err(|error| {
-        let (sink, reason) = (options.addresses(), error.to_string());
-        match error.kind() {
-            ConnectErrorKind::ServerParse => Error::Option { option: "sink.nats.servers", reason },
-            ConnectErrorKind::Authentication
-            | ConnectErrorKind::AuthorizationViolation
-            | ConnectErrorKind::Tls => Error::Unauthorized { sink, reason },
-            _ => Error::Unreachable { doing: "connecting", sink, reason },
-        }
-    })
 }
 
 impl Sink for Nats {

@@ -201,6 +201,16 @@ impl event::Failure for Error {
         Self::is_retryable(self)
     }
 
+    fn is_about_credentials(&self) -> bool {
+        match self {
+            Self::File { .. } | Self::Tls { .. } | Self::Authentication { .. } => true,
+            // Role, password, pg_hba.conf, certificate.
+            Self::Server { error, .. } => error.sqlstate.starts_with("28"),
+            Self::NoHost { attempts } => attempts.last().is_some_and(Self::is_about_credentials),
+            _ => false,
+        }
+    }
+
     fn code(&self) -> &'static str {
         Self::code(self)
     }

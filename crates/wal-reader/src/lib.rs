@@ -14,6 +14,7 @@
 //! | `decoding`, `relation`, `row`, `fetch` | messages to events: transactions, shapes, a row's change, what the log lacks |
 //! | `rules` | what of a table is sent |
 //! | `refusal`, `check` | what a person must decide or mend; the same asked beforehand |
+//! | `watch` | a look at slot and log from beside the stream |
 //!
 //! In order: [`system::identify`], [`publication::ensure`], [`slot::create`], [`Loader`], [`Stream`].
 
@@ -38,6 +39,7 @@ mod sql;
 mod stream;
 pub mod system;
 mod unit;
+pub mod watch;
 pub mod wire;
 
 pub use catalog::{Candidate, candidates};

@@ -1,7 +1,8 @@
 //! Reading a unit as it stands, under a snapshot that says exactly which transactions it contains.
 //!
 //! **Lock, then look**: the table is locked (ACCESS SHARE) before the snapshot is taken. The other way round, an
-//! `ALTER TABLE … TYPE`, `VACUUM FULL` or `TRUNCATE` in between makes the snapshot read no rows, without an error.
+//! `ALTER TABLE … TYPE` or `TRUNCATE` in between makes the snapshot read no rows, without an error ("Caveats" of the
+//! manual's chapter on concurrency; `VACUUM FULL` keeps them), and an `ADD COLUMN` rows without that column.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -10,6 +10,7 @@ use crate::session::Session;
 #[derive(Debug)]
 pub struct Rows {
     pub(super) columns: Vec<String>,
+    pub(super) types: Vec<String>,
     rows: Vec<Vec<Cell>>,
 }
 
@@ -47,7 +48,7 @@ fn rows(session: &Session, oid: &str) -> Rows {
         .map(|row| row.into_iter().zip(&types).map(|(text, kind)| read(text, kind)).collect())
         .collect();
     rows.sort();
-    Rows { columns: columns.iter().map(|column| cell(column, 0)).collect(), rows }
+    Rows { columns: columns.iter().map(|column| cell(column, 0)).collect(), types, rows }
 }
 
 /// The SQL that brings a column into the form of [`Cell`].

@@ -1,8 +1,9 @@
+use std::process::Command;
 use std::sync::OnceLock;
 
 use rustix::process::Signal;
 
-use super::{Proxy, Server, Stop};
+use super::{Proxy, Server, Stop, state_folder};
 
 /// A Kafka broker that creates no topic by itself.
 #[derive(Debug)]
@@ -25,6 +26,38 @@ impl Kafka {
         let kafka = Self(Server::start("kafka", &["--advertise".to_owned(), proxy.port().to_string()], &[]));
         proxy.aim(kafka.0.fact("proxied_port").parse().expect("a port"));
         kafka
+    }
+
+    /// Starts a new broker with further listeners, by name and protocol (`("TLS", "SSL")`), users for SCRAM with their
+    /// passwords, and settings. Plain text stays open beside them.
+    pub fn secured(listeners: &[(&str, &str)], users: &[(&str, &str)], settings: &[(&str, &str)]) -> Self {
+        let mut arguments = Vec::new();
+        for (option, pairs) in [("--listener", listeners), ("--scram", users)] {
+            arguments.extend(pairs.iter().map(|(name, value)| format!("{option}={name}={value}")));
+        }
+        Self(Server::start("kafka", &arguments, settings))
+    }
+
+    /// Where one of its further listeners is, at `localhost`.
+    pub fn listener(&self, name: &str) -> String {
+        format!("localhost:{}", self.listener_port(name))
+    }
+
+    /// Its port.
+    pub fn listener_port(&self, name: &str) -> u16 {
+        self.0.fact(&format!("{name}_port")).parse().expect("a port")
+    }
+
+    /// Runs one of Kafka's own tools against it, as the superuser that plain text is.
+    pub fn administer(&self, class: &str, arguments: &[&str]) {
+        let jars = ["kafka", "kafka-tools"]
+            .map(|name| state_folder().join(name).join("libs/*").display().to_string());
+        let mut command = Command::new("java");
+        command.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &jars.join(":"), class]);
+        command.args(["--bootstrap-server", &self.brokers()]).args(arguments);
+        let output = command.output().expect("run java");
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{class} {arguments:?}: {said}");
     }
 
     /// The one broker that the tests of this process share; take topic names from [`unique`](super::unique).

@@ -15,11 +15,13 @@
 //! A server that will not start panics: a test without its server has failed. After a panic a server's folder
 //! is kept and named, for its log.
 
+mod certificates;
 mod kafka;
 mod nats;
 mod postgres;
 mod proxy;
 
+pub use certificates::Authority;
 pub use kafka::Kafka;
 pub use nats::Nats;
 pub use postgres::Postgres;
@@ -70,7 +72,12 @@ impl Server {
 
     /// Starts a stopped server with the port, data and settings it had.
     fn start_again(&mut self) {
-        self.launch(Vec::new());
+        self.start_again_with(&[]);
+    }
+
+    /// The same with these settings changed.
+    fn start_again_with(&mut self, settings: &[(&str, &str)]) {
+        self.launch(settings.iter().map(|(key, value)| format!("--set={key}={value}")).collect());
     }
 
     fn launch(&mut self, mut arguments: Vec<String>) {
@@ -136,8 +143,12 @@ impl Drop for Server {
 
 /// Where this run's servers live: `make` names a folder of its own, to end what is in it.
 fn run_folder() -> PathBuf {
-    let state = || env::var_os("CDC_STATE").map_or_else(|| repository().join(".state"), PathBuf::from);
-    env::var_os("CDC_RUN").map_or_else(|| state().join("run"), PathBuf::from)
+    env::var_os("CDC_RUN").map_or_else(|| state_folder().join("run"), PathBuf::from)
+}
+
+/// What `dev/install` has installed.
+fn state_folder() -> PathBuf {
+    env::var_os("CDC_STATE").map_or_else(|| repository().join(".state"), PathBuf::from)
 }
 
 fn repository() -> &'static Path {

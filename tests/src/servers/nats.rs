@@ -51,6 +51,11 @@ impl Nats {
         self.0.start_again();
     }
 
+    /// Starts it after a stop with these settings changed.
+    pub fn start_again_with(&mut self, settings: &[(&str, &str)]) {
+        self.0.start_again_with(settings);
+    }
+
     /// Stops it in order and starts it.
     pub fn restart(&mut self) {
         self.stop(Stop::Fast);

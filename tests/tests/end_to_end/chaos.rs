@@ -108,7 +108,7 @@ fn survive(
     let postgres = Postgres::start(*random.pick(&Postgres::VERSIONS));
     let session = Session::open(&postgres, "postgres");
     create_tables(&session, 500, seed);
-    let mut cdc = Connector::new(name, &format!("{}{sink}", source(&postgres.url("postgres"))));
+    let mut cdc = Connector::new(name, &format!("{}{sink}", source(&session, &postgres.url("postgres"))));
     // Slowly enough to go on while the program starts again and again.
     let pause = Duration::from_millis(if is_torture() { 0 } else { 8 });
     let mut write = |rows| Workload::start(postgres.url("postgres"), Amount { rows, pause }, random.number());

@@ -24,7 +24,7 @@ fn status_and_the_admin_pages_tell_what_is_going_on() {
     let events = &orders.unwrap()["events"];
     assert_eq!(events["read"], 100, "{told}");
     assert!(events["insert"].as_u64().unwrap() >= 3 && events["delete"].as_u64().unwrap() >= 2, "{told}");
-    assert_says(&assert_done(&setup.cdc.run(&["status"])), &["streaming", "public.orders"]);
+    assert_says(&assert_done(&setup.cdc.run(&["status", "--healthy"])), &["streaming", "public.orders"]);
 
     let line = setup.cdc.log().into_iter().find(|line| line.contains("admin pages")).unwrap();
     let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();

@@ -8,15 +8,25 @@
 //! | `shutdown` | told to end, it drains, saves and leaves, whatever it is doing |
 //! | `loads` | loads alone, anew and of added tables, beside changes that go on |
 //! | `tables` | what is sent of a table, under which key, to which topic |
+//! | `reloads` | a table read anew, held up at each moment at which that matters |
 //! | `commands` | what people and machines ask a pipeline |
+//! | `page` | the live page, in a real browser |
+//! | `rotation` | passwords that change under a running program need no restart |
+//! | `least` | the permissions that docs/security.md lists are enough |
+//! | `secrets` | nothing that was ever printed or served holds a secret |
 //! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
 
 mod chaos;
 mod commands;
+mod least;
 mod loads;
 mod origins;
 mod outage;
+mod page;
+mod reloads;
+mod rotation;
+mod secrets;
 mod setup;
 mod shutdown;
 mod stranger;

@@ -159,9 +159,10 @@ fn endure(name: &str, sink: &str, disturb: impl FnOnce(&mut Postgres, &Proxy, &m
     let seed = seed(name);
     let mut postgres = Postgres::start(17);
     let proxy = Proxy::to(postgres.port());
-    create_tables(&Session::open(&postgres, "postgres"), 100, seed);
+    let session = Session::open(&postgres, "postgres");
+    create_tables(&session, 100, seed);
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port());
-    let mut cdc = Connector::new(name, &format!("{}{sink}", source(&url)));
+    let mut cdc = Connector::new(name, &format!("{}{sink}", source(&session, &url)));
     cdc.start();
     cdc.wait_for_log("streaming");
     let amount = Amount { rows: u64::MAX, pause: Duration::from_millis(12) };

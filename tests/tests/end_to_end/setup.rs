@@ -9,11 +9,15 @@ use end_to_end::replay::{Delivered, Replay, Summary, source_rows};
 use end_to_end::servers::{Postgres, unique};
 use end_to_end::session::Session;
 
+use crate::least::Role;
+
 /// A database of its own with a table `orders`, and a pipeline from there.
 pub struct Setup {
     pub cdc: Connector,
     pub session: Session,
     pub url: String,
+    /// As whom the pipeline connects.
+    pub role: Role,
 }
 
 /// The server for tests that do it no harm.
@@ -42,9 +46,10 @@ impl Setup {
             "CREATE TABLE orders (id int PRIMARY KEY, note text); \
              INSERT INTO orders SELECT g, 'loaded' FROM generate_series(1, 100) g",
         );
-        let url = postgres.url(&name);
+        let role = Role::create(&session, &name);
+        let url = role.url(&postgres.url(&name));
         let cdc = Connector::new(&name, "");
-        let setup = Self { cdc, session, url };
+        let setup = Self { cdc, session, url, role };
         setup.configure("", &setup.file_sink());
         setup
     }
@@ -148,7 +153,9 @@ pub fn wait_until_released(cdc: &mut Connector, session: &Session) {
     });
 }
 
-/// The section of the configuration that names a source.
-pub fn source(url: &str) -> String {
+/// The section of the configuration that names a source: a superuser's URL, but as a role that may do what it must.
+pub fn source(session: &Session, url: &str) -> String {
+    let database = session.value("SELECT current_database()").expect("a name");
+    let url = Role::create(session, &database).url(url);
     format!("[source.postgres]\nurl = \"{url}\"\n")
 }

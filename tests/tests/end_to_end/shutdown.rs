@@ -24,7 +24,7 @@ fn what_was_drained_is_not_sent_again() {
     let path = cdc.folder().join("events");
     cdc.configure(&format!(
         "{}[sink.file]\npath = \"{}\"",
-        source(&postgres.url("postgres")),
+        source(&session, &postgres.url("postgres")),
         path.display()
     ));
     let amount = Amount { rows: u64::MAX, pause: Duration::from_millis(1) };
@@ -55,6 +55,7 @@ fn in_a_load() {
         "CREATE TABLE large (id int PRIMARY KEY, body text); \
          INSERT INTO large SELECT g, repeat('x', 300) FROM generate_series(1, 150000) g",
     );
+    setup.role.hand_over(&setup.session);
     for wait_ms in [0, 100, 200] {
         let lines = setup.cdc.log().len();
         setup.cdc.start();

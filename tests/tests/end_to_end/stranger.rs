@@ -18,18 +18,18 @@ use crate::setup::{Setup, shared_postgres};
 fn a_wrong_password() {
     let postgres = Postgres::start(15);
     let mut setup = Setup::on(&postgres, "password");
-    setup.session.execute("CREATE ROLE stranger LOGIN SUPERUSER PASSWORD 'swordfish'");
+    let role = setup.role.name.clone();
+    setup.session.execute(&format!("ALTER ROLE \"{role}\" PASSWORD 'swordfish'"));
     postgres.write_file(
         "pg_hba.conf",
-        "host all stranger 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n",
+        &format!("host all \"{role}\" 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"),
     );
     setup.session.execute("SELECT pg_reload_conf()");
-    setup.url = setup.url.replace("postgres@", "stranger@");
     let file = setup.cdc.folder().join("password");
     setup.configure(&format!("password_file = \"{}\"", file.display()), &setup.file_sink());
     setup.assert_refused(1, &["CDC-PG-002", "password"]);
     fs::write(&file, "sailfish\n").unwrap();
-    setup.assert_refused(1, &["CDC-PG-005", "password authentication failed", "stranger"]);
+    setup.assert_refused(1, &["CDC-PG-005", "password authentication failed", &role]);
     fs::write(&file, "swordfish\n").unwrap();
     setup.assert_works();
     assert!(!setup.cdc.log_text().contains("fish"), "{}", setup.cdc.log_text());
@@ -60,6 +60,7 @@ fn no_table_matches() {
 fn a_table_without_replica_identity() {
     let mut setup = Setup::new("no-identity");
     setup.session.execute("CREATE TABLE notes (note text)");
+    setup.role.hand_over(&setup.session);
     setup.assert_refused(1, &["CDC-PG-031", "ALTER TABLE \"public\".\"notes\" REPLICA IDENTITY FULL"]);
     setup.session.execute("ALTER TABLE notes REPLICA IDENTITY FULL; INSERT INTO notes VALUES ('one')");
     setup.assert_works();
@@ -280,7 +281,7 @@ fn another_sink_under_the_same_name() {
     setup.assert_works();
     let elsewhere = setup.cdc.folder().join("elsewhere");
     setup.configure("", &format!("[sink.file]\npath = \"{}\"", elsewhere.display()));
-    setup.assert_refused(1, &["CDC-RUN-002", "events", "elsewhere", "cdc snapshot --new-epoch"]);
+    setup.assert_refused(1, &["CDC-RUN-003", "events", "elsewhere", "cdc snapshot --new-epoch"]);
     setup.configure("", &setup.file_sink());
     setup.write_some();
     setup.assert_works();

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use event::{Fence, Fences, Lsn, XidSnapshot};
 
 use crate::replica::lines;
+use crate::stalled::Stall;
 use crate::world::{World, begin, read, text};
 
 /// Nothing but a waiting commit makes this server write its log to disk.
@@ -34,6 +35,29 @@ async fn rows_leave_only_when_the_server_can_no_longer_forget_them() {
 }
 
 const IS_FLUSHED: &str = "SELECT pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn()";
+
+/// They are in the log before the snapshot, and yet not in it: one older than what it sees, one younger.
+#[tokio::test]
+async fn commits_that_the_snapshot_does_not_see() {
+    let world = World::own(15, &[("autovacuum", "off")]).await;
+    world.run("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'old')").await;
+    let start = world.begin().await;
+    let mut loader = world.loader().await;
+    let stall = Stall::begin(&world).await;
+    let older = stall.commit("UPDATE t SET v = 'new' WHERE id = 1").await;
+    world.run("INSERT INTO t VALUES (2, 'seen')").await;
+    let younger = stall.commit("INSERT INTO t VALUES (3, 'unseen')").await;
+    begin(&mut loader, "t", None).await;
+    let (events, unit) = read(&mut loader, &world.pool).await;
+    assert_eq!(lines(&events), ["load of t", "read t(1,old)", "read t(2,seen)", "2 rows of t"]);
+    let xip = unit.fence.snapshot.xip.clone();
+    assert_eq!(xip.len(), 1, "one between its ends, one beyond: {:?}", unit.fence.snapshot);
+    stall.end([older, younger]).await;
+    let mut fences = Fences::default();
+    fences.add(unit.table, unit.fence);
+    let streamed = world.tail_over(start, fences).await.until_now(&world.sql).await;
+    assert_eq!(lines(&streamed), ["update t(1,new)", "insert t(3,unseen)"]);
+}
 
 #[tokio::test]
 async fn a_transaction_id_handed_out_twice() {

@@ -14,9 +14,10 @@ async fn an_alter_type_right_before_the_lock() {
     a_rewrite_right_before_the_lock("ALTER TABLE t ALTER v TYPE bigint").await;
 }
 
+/// The rows stay, but an older snapshot does not know the column.
 #[tokio::test]
-async fn a_vacuum_full_right_before_the_lock() {
-    a_rewrite_right_before_the_lock("VACUUM FULL t").await;
+async fn a_new_column_right_before_the_lock() {
+    a_rewrite_right_before_the_lock("ALTER TABLE t ADD w int DEFAULT 9").await;
 }
 
 #[tokio::test]
@@ -63,23 +64,29 @@ fn waiting(count: u32) -> String {
     format!("SELECT count(*) = {count} FROM pg_locks WHERE relation = 't'::regclass AND NOT granted")
 }
 
+/// Nor between the snapshot and the first row.
 #[tokio::test]
 async fn nothing_rewrites_the_table_while_it_is_read() {
-    let world = World::own(15, &[]).await;
+    let world = World::own(15, QUIET).await;
     world.run("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT g, g FROM generate_series(1, 5) g").await;
     let start = world.begin().await;
     let mut loader = world.loader().await;
-    begin(&mut loader, "t", None).await;
-    let writer = world.connect().await;
-    let truncate = async {
-        run(&writer, "TRUNCATE t").await;
+    let (catalog, writer) = (world.connect().await, world.connect().await);
+    run(&catalog, HOLD_UP).await;
+    let name = table("t");
+    let none = HashSet::new();
+    let in_between = async {
+        wait_until(&world.sql, IS_HELD_UP).await;
+        let refused = writer.batch_execute("SET lock_timeout = '100ms'; TRUNCATE t").await;
+        run(&catalog, "COMMIT").await;
+        refused
     };
-    let reading = async {
-        // It waits, or it came too late already: the rows were read.
-        tokio::task::yield_now().await;
-        read(&mut loader, &world.pool).await
-    };
-    let ((), (events, unit)) = tokio::join!(truncate, reading);
+    let (begun, refused) = tokio::join!(soon("an answer", loader.begin(&name, None, &none)), in_between);
+    assert!(matches!(begun.unwrap(), Begun::Reading));
+    let refused = refused.expect_err("the load's lock was to keep it out");
+    assert_eq!(refused.code().map(|code| code.code()), Some("55P03"), "{refused}");
+    let truncating = run(&writer, "SET lock_timeout = 0; TRUNCATE t");
+    let ((), (events, unit)) = tokio::join!(truncating, read(&mut loader, &world.pool));
     assert_eq!(changes(&events).len(), 7, "five rows between LOAD_BEGIN and LOAD_END");
     let mut fences = event::Fences::default();
     fences.add(unit.table, unit.fence);
@@ -87,11 +94,18 @@ async fn nothing_rewrites_the_table_while_it_is_read() {
     assert_eq!(lines(&streamed), ["truncate t"]);
 }
 
+/// Looking up how the table is published comes between the snapshot and the rows: that is where to hold a load up.
+const HOLD_UP: &str = "BEGIN; LOCK TABLE pg_publication_rel IN ACCESS EXCLUSIVE MODE";
+const IS_HELD_UP: &str =
+    "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'pg_publication_rel'::regclass AND NOT granted";
+/// Without transactions of the server's own, which loads would wait for.
+const QUIET: &[(&str, &str)] = &[("autovacuum", "off")];
+
 /// Between the load's first lock and its workers' somebody asks for an exclusive one: waiting for the workers' locks
 /// behind it would be waiting for oneself.
 #[tokio::test]
 async fn an_exclusive_lock_asked_for_between_the_holder_and_its_workers() {
-    let mut world = World::own(15, &[]).await;
+    let mut world = World::own(15, QUIET).await;
     world.options.load_unit_rows = 20;
     world
         .run("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 100); ANALYZE t")
@@ -99,11 +113,10 @@ async fn an_exclusive_lock_asked_for_between_the_holder_and_its_workers() {
     let start = world.begin().await;
     let mut loader = world.loader().await;
     let (catalog, exclusive) = (world.connect().await, world.connect().await);
-    // Looking up how the table is published comes between the two.
-    run(&catalog, "BEGIN; LOCK TABLE pg_publication_rel IN ACCESS EXCLUSIVE MODE").await;
+    run(&catalog, HOLD_UP).await;
     let name = table("t");
     let in_between = async {
-        wait_until(&world.sql, "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'pg_publication_rel'::regclass AND NOT granted").await;
+        wait_until(&world.sql, IS_HELD_UP).await;
         let asking = run(&exclusive, "BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE");
         let going_on = async {
             wait_until(&world.sql, &waiting(1)).await;
@@ -128,16 +141,16 @@ async fn an_exclusive_lock_asked_for_between_the_holder_and_its_workers() {
 /// Workers see what the holder of the snapshot sees, though they come later.
 #[tokio::test]
 async fn workers_share_one_snapshot() {
-    let mut world = World::own(15, &[]).await;
+    let mut world = World::own(15, QUIET).await;
     world.options.load_unit_rows = 100;
     world.run("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 200) * 2; ANALYZE t").await;
     let start = world.begin().await;
     let mut loader = world.loader().await;
     let catalog = world.connect().await;
-    run(&catalog, "BEGIN; LOCK TABLE pg_publication_rel IN ACCESS EXCLUSIVE MODE").await;
+    run(&catalog, HOLD_UP).await;
     let name = table("t");
     let in_between = async {
-        wait_until(&world.sql, "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'pg_publication_rel'::regclass AND NOT granted").await;
+        wait_until(&world.sql, IS_HELD_UP).await;
         world.run("INSERT INTO t VALUES (1), (51), (101), (151)").await;
         run(&catalog, "COMMIT").await;
     };

@@ -5,7 +5,7 @@ use wal_reader::wire::Config;
 use wal_reader::{Error, Loader, Refusal};
 
 use crate::replica::{Replica, lines};
-use crate::world::{World, begin, load, table, try_read};
+use crate::world::{World, begin, load, table, try_begin, try_read};
 
 /// A world whose reader logs in with a role of its own that may do nothing.
 async fn with_plain_role() -> (World, String) {
@@ -20,7 +20,7 @@ async fn with_plain_role() -> (World, String) {
 
 async fn refusal(world: &World, name: &str) -> Error {
     let mut loader = Loader::open(&world.options).await.unwrap();
-    let failed = match loader.begin(&table(name), None, &Default::default()).await {
+    let failed = match try_begin(&mut loader, &table(name), None, &Default::default()).await {
         Err(error) => error,
         Ok(begun) => {
             assert!(matches!(begun, wal_reader::Begun::Reading), "{begun:?}");
@@ -81,10 +81,10 @@ async fn a_schema_that_may_not_be_used_is_refused() {
         .await;
     let mut loader = Loader::open(&world.options).await.unwrap();
     let name = event::TableName::new("hidden", "t");
-    let refused = loader.begin(&name, None, &Default::default()).await.unwrap_err();
+    let refused = try_begin(&mut loader, &name, None, &Default::default()).await.unwrap_err();
     assert_eq!(refused.code(), "CDC-PG-033", "{refused}");
     world.run(&remedy(&refused)).await;
-    let begun = loader.begin(&name, None, &Default::default()).await.unwrap();
+    let begun = try_begin(&mut loader, &name, None, &Default::default()).await.unwrap();
     assert!(matches!(begun, wal_reader::Begun::Reading), "after {}: {begun:?}", remedy(&refused));
 }
 
@@ -224,7 +224,7 @@ async fn a_table_that_is_gone_is_said_to_be() {
         if name == "t" {
             world.run("DROP TABLE t").await;
         }
-        let begun = loader.begin(&table(name), None, &Default::default()).await.unwrap();
+        let begun = try_begin(&mut loader, &table(name), None, &Default::default()).await.unwrap();
         assert!(matches!(begun, wal_reader::Begun::Gone), "{name}: {begun:?}");
     }
     world.run("CREATE TABLE u (id int PRIMARY KEY); ALTER PUBLICATION published ADD TABLE u").await;

@@ -6,7 +6,7 @@ use wal_reader::{Begun, Loader};
 
 use crate::replica::{Replica, lines};
 use crate::stalled::Stall;
-use crate::world::{World, load, read, table};
+use crate::world::{World, load, read, table, try_begin};
 
 /// The log shows a commit before SQL does: a load at that moment would put the old row after the new one.
 #[tokio::test]
@@ -34,8 +34,8 @@ async fn a_transaction_that_was_sent_but_is_not_visible_yet() {
     let delivered = tail.stream.delivered().unwrap().clone();
     let begun = loader.begin(&table("t"), None, &delivered).await.unwrap();
     assert!(matches!(begun, Begun::NotYet(_)), "{begun:?}");
-    stall.end(stalled).await;
-    let begun = loader.begin(&table("t"), None, &delivered).await.unwrap();
+    stall.end([stalled]).await;
+    let begun = try_begin(&mut loader, &table("t"), None, &delivered).await.unwrap();
     assert!(matches!(begun, Begun::Reading), "{begun:?}");
     let (events, unit) = read(&mut loader, &world.pool).await;
     replica.take_all(&events);

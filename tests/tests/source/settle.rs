@@ -35,7 +35,7 @@ async fn a_commit_before_the_slot_that_is_not_visible_yet() {
     not_yet(&mut loader, "t").await;
     let blockers = loader.blockers().await.unwrap().expect("the stalled session blocks").to_string();
     assert!(blockers.contains(&format!("process {} (postgres", stalled.pid)), "{blockers}");
-    stall.end(stalled).await;
+    stall.end([stalled]).await;
     assert_eq!(loader.blockers().await.unwrap(), None);
     let loaded = load(&mut loader, &world.pool, "t").await;
     assert_eq!(lines(&loaded.events), ["load of t", "read t(1)", "1 rows of t"]);

@@ -103,7 +103,7 @@ async fn names_may_be_anything() {
     for (name, streamed) in [odd, table(&longest), table("SELECT")].iter().zip(changes(&events)) {
         assert_eq!((&streamed.schema, &streamed.table), (&name.schema, &name.table));
         assert!(matches!(
-            loader.begin(name, None, &Default::default()).await.unwrap(),
+            crate::world::try_begin(&mut loader, name, None, &Default::default()).await.unwrap(),
             wal_reader::Begun::Reading
         ));
         let (events, unit) = crate::world::read(&mut loader, &world.pool).await;

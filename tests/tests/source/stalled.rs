@@ -48,10 +48,12 @@ impl<'a> Stall<'a> {
     }
 
     /// All commits go through, also those under way.
-    pub(crate) async fn end(self, stalled: Stalled) {
+    pub(crate) async fn end(self, stalled: impl IntoIterator<Item = Stalled>) {
         self.0.run("ALTER SYSTEM RESET synchronous_standby_names").await;
         self.0.run("SELECT pg_reload_conf()").await;
-        stalled.ended().await;
+        for stalled in stalled {
+            stalled.ended().await;
+        }
         wait_until(&self.0.sql, "SELECT current_setting('synchronous_standby_names') = ''").await;
     }
 }

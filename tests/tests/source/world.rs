@@ -267,16 +267,26 @@ pub(crate) async fn load_from(
 
 /// Begins a unit, as soon as that can be.
 pub(crate) async fn begin(loader: &mut Loader, name: &str, from: Option<KeyBound>) {
+    let begun = try_begin(loader, &table(name), from, &HashSet::new()).await.unwrap();
+    assert!(matches!(begun, Begun::Reading), "{name}: {begun:?}");
+}
+
+/// The answer, once it is another than to come again: some transaction is open on a server at almost any moment.
+pub(crate) async fn try_begin(
+    loader: &mut Loader,
+    name: &TableName,
+    from: Option<KeyBound>,
+    delivered: &HashSet<u32>,
+) -> Result<Begun, Error> {
     soon("a unit to begin", async {
         loop {
-            match loader.begin(&table(name), from, &HashSet::new()).await.unwrap() {
-                Begun::Reading => return,
+            match loader.begin(name, from, delivered).await? {
                 Begun::NotYet(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-                Begun::Gone => panic!("{name} is gone"),
+                begun => return Ok(begun),
             }
         }
     })
-    .await;
+    .await
 }
 
 /// Reads the unit that was begun.

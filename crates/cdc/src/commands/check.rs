@@ -3,12 +3,13 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use checkpoint::FileStore;
-use event::Position;
+use event::{Failure as _, Position};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wal_reader::{Finding, Known};
 
-use crate::config::{Config, Sink, Source};
+use crate::admin;
+use crate::config::{Admin, Config, Sink, Source};
 use crate::diagnostics::Problem;
 use crate::error::Error;
 use crate::exit::ExitStatus;
@@ -25,6 +26,7 @@ pub(crate) async fn check(config: Config) -> Result<ExitStatus, Problem> {
     let options = pipeline::options(source, &config)?;
     let mut findings = wal_reader::check(&options, Known { position }).await.map_err(Error::from)?;
     findings.extend(check_sink(&config.sink).await);
+    findings.extend(check_admin(&config.admin));
     let (text, status) = render(&findings);
     // Nobody reads it if the pipe is closed.
     _ = write!(std::io::stdout(), "{text}");
@@ -51,6 +53,18 @@ async fn check_sink(sink: &Sink) -> Vec<Finding> {
     }
     let what = format!("the sink can't be reached ({}). Start it, or mend the addresses", reasons.join("; "));
     vec![Finding { code: "CDC-SINK-003", is_warning: false, what }]
+}
+
+/// Whether the admin pages can be guarded as they should be, and are. Not whether the port is free: the pipeline that is
+/// checked may be running.
+fn check_admin(admin: &Admin) -> Vec<Finding> {
+    let broken = admin::check_files(admin).err().map(|error| Finding {
+        code: error.code(),
+        is_warning: false,
+        what: error.to_string(),
+    });
+    let exposed = admin.exposure().map(|what| Finding { code: admin::EXPOSED, is_warning: true, what });
+    broken.into_iter().chain(exposed).collect()
 }
 
 /// Problems first.

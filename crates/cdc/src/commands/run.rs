@@ -3,19 +3,21 @@ use std::sync::Arc;
 
 use checkpoint::FileStore;
 use event::Failure as _;
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::admin::AdminPages;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::control::ControlSocket;
 use crate::diagnostics::Problem;
 use crate::error::Error;
 use crate::exit::ExitStatus;
-use crate::pipeline::{Mode, Pipeline};
+use crate::pipeline::{self, Mode, Pipeline};
 use crate::progress::{Progress, Terminal};
 use crate::shutdown::Shutdown;
 use crate::status::Status;
+use crate::watch::SourceWatch;
 
 /// Runs pipelines until all are done, or until told to stop. One that fails does not stop the others: its failure is
 /// logged at once, its probes say so, and the process ends with it.
@@ -47,7 +49,9 @@ pub(crate) async fn run(
             ended
         });
     }
-    end(running).await
+    let ended = end(running).await;
+    join_all(shells.into_iter().map(Shell::close)).await;
+    ended
 }
 
 /// One pipeline, and what is around it while it runs.
@@ -60,8 +64,17 @@ struct Ready {
 /// What ends when it is dropped.
 struct Shell {
     _socket: ControlSocket,
-    _pages: Option<AdminPages>,
+    pages: Option<AdminPages>,
     _progress: Progress,
+    _watch: Option<SourceWatch>,
+}
+
+impl Shell {
+    async fn close(self) {
+        if let Some(pages) = self.pages {
+            pages.close().await;
+        }
+    }
 }
 
 impl Ready {
@@ -76,12 +89,13 @@ impl Ready {
         let status = Status::new(&config.pipeline.name);
         let (socket, requests) =
             ControlSocket::serve(&config.pipeline.control_socket(), Arc::clone(&status))?;
-        let pages = match config.admin.listen {
-            Some(listen) => Some(AdminPages::serve(listen.0, Arc::clone(&status)).await?),
-            None => None,
-        };
+        let pages = AdminPages::serve(&config.admin, &config.shown, Arc::clone(&status)).await?;
         let progress = terminal.show(Arc::clone(&status));
-        let shell = Shell { _socket: socket, _pages: pages, _progress: progress };
+        let Source::Postgres(source) = &config.source;
+        // What is wrong with them is for the pipeline to say.
+        let options = pipeline::options(source, &config).ok();
+        let watch = options.map(|options| SourceWatch::start(options, Arc::clone(&status)));
+        let shell = Shell { _socket: socket, pages, _progress: progress, _watch: watch };
         Ok(Self { pipeline: Pipeline { config, mode, status, requests, shutdown }, store, shell })
     }
 }

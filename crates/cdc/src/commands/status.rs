@@ -11,11 +11,17 @@ use crate::exit::ExitStatus;
 use crate::status::{Report, State};
 
 /// Tells what the running pipeline does; without one, what the checkpoint says.
-pub(crate) async fn status(config: &Config, json: bool) -> Result<ExitStatus, Problem> {
+/// With `must_be_healthy`, one that gives no sign of life counts as unreachable.
+pub(crate) async fn status(
+    config: &Config,
+    must_be_healthy: bool,
+    json: bool,
+) -> Result<ExitStatus, Problem> {
     match ask(&config.pipeline.control_socket(), &Request::Status {}).await {
         Ok(Reply::Status(report)) => {
             print(&if json { to_json(&report) } else { table(&report) });
-            Ok(ExitStatus::Done)
+            let is_well = report.is_healthy || !must_be_healthy;
+            Ok(if is_well { ExitStatus::Done } else { ExitStatus::Unreachable })
         }
         Ok(Reply::Snapshot { .. } | Reply::Error { .. }) => {
             let what = "the pipeline answered something else".to_owned();
@@ -222,7 +228,7 @@ last errors
         );
         let config =
             Config::parse(std::path::Path::new("cdc.toml"), &text, &crate::config::Overrides::default());
-        let status = status(&config.unwrap(), true).await.unwrap();
+        let status = status(&config.unwrap(), false, true).await.unwrap();
         assert_eq!(status, ExitStatus::Unreachable);
 
         assert!(idle_table("shop", None).contains("it never ran"));

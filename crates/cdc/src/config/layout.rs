@@ -35,6 +35,7 @@ pub(super) fn sections() -> Vec<SectionLayout> {
         SectionLayout { path: "format.json", keys: known_keys::<format::Json>() },
         SectionLayout { path: "format.debezium", keys: known_keys::<format::Debezium>() },
         SectionLayout { path: "admin", keys: known_keys::<admin::Admin>() },
+        SectionLayout { path: "admin.tls", keys: known_keys::<admin::AdminTls>() },
     ]);
     sections
 }

@@ -1,6 +1,8 @@
 use std::fmt;
 
-use sinks::{FileOptions, KafkaOptions, NatsOptions, NullOptions, StdoutOptions};
+use sinks::{
+    FileOptions, KafkaOptions, KafkaSasl, KafkaTls, NatsOptions, NatsTls, NullOptions, StdoutOptions,
+};
 
 use super::layout::SectionLayout;
 use super::section::known_keys;
@@ -36,10 +38,13 @@ pub(crate) enum SinkKind {
 }
 
 /// The sections below `[sink]`.
-pub(super) fn sections() -> [SectionLayout; 5] {
+pub(super) fn sections() -> [SectionLayout; 8] {
     [
         SectionLayout { path: "sink.kafka", keys: known_keys::<KafkaOptions>() },
+        SectionLayout { path: "sink.kafka.tls", keys: known_keys::<KafkaTls>() },
+        SectionLayout { path: "sink.kafka.sasl", keys: known_keys::<KafkaSasl>() },
         SectionLayout { path: "sink.nats", keys: known_keys::<NatsOptions>() },
+        SectionLayout { path: "sink.nats.tls", keys: known_keys::<NatsTls>() },
         SectionLayout { path: "sink.file", keys: known_keys::<FileOptions>() },
         SectionLayout { path: "sink.stdout", keys: known_keys::<StdoutOptions>() },
         SectionLayout { path: "sink.null", keys: known_keys::<NullOptions>() },

@@ -58,6 +58,9 @@ where
         store: &'s mut FileStore,
         status: Arc<Status>,
     ) -> Self {
+        if let Some(position) = checkpoint.position {
+            status.delivered(position);
+        }
         Self {
             sink,
             checkpoint,
@@ -130,12 +133,14 @@ where
         tracing::warn!(table = %name, "the table is gone, or no longer published: there is nothing to load");
         self.checkpoint.tables.entry(name.clone()).or_default().load = LoadState::Done;
         self.unsaved = self.unsaved.max(Some(Unsaved::Idle));
+        self.status.nothing_to_load(name);
     }
 
     /// Takes note that the sink durably has this many batches.
     pub(super) fn arrived(&mut self, batches: u64) {
         let before = self.ledger.durable_batches();
         if let Some(safe) = self.ledger.durable(batches) {
+            self.status.delivered(safe.position);
             self.checkpoint.advance(safe);
             self.unsaved = self.unsaved.max(Some(Unsaved::Idle));
         }
@@ -218,3 +223,6 @@ where
         self.checkpoint.position.filter(|_| self.unsaved.is_none())
     }
 }
+
+#[cfg(test)]
+mod tests;

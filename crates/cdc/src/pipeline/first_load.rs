@@ -24,7 +24,7 @@ where
     let pending: Vec<(TableName, Option<KeyBound>)> =
         delivery.checkpoint.pending_loads().map(|(name, from)| (name.clone(), from)).collect();
     if !pending.is_empty() {
-        delivery.status.load_due(pending.iter().map(|(name, _)| name));
+        delivery.status.load_due(pending.iter().map(|(name, from)| (name, from.is_some())));
         tracing::info!(tables = pending.len(), "loading");
         let mut loader = Loader::open(options).await?;
         let loading = async {

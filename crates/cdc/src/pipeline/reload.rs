@@ -41,7 +41,9 @@ impl Reloads {
         K: Sink,
         Error: From<K::Error>,
     {
-        let pending = delivery.checkpoint.pending_loads().map(|(name, from)| (name.clone(), from)).collect();
+        let pending: VecDeque<(TableName, Option<KeyBound>)> =
+            delivery.checkpoint.pending_loads().map(|(name, from)| (name.clone(), from)).collect();
+        delivery.status.load_due(pending.iter().map(|(name, from)| (name, from.is_some())));
         Ok(Self {
             options: options.clone(),
             pending,
@@ -85,7 +87,7 @@ impl Reloads {
             self.pending.push_back((name.clone(), None));
         }
         delivery.save()?;
-        delivery.status.load_due(tables.iter());
+        delivery.status.load_due(tables.iter().map(|name| (name, false)));
         self.due = Instant::now();
         _ = reply.send(Ok(tables.len()));
         Ok(())

@@ -1,31 +1,41 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use event::{Failure, Position, TableName};
+use event::{Failure, Position};
 use tokio::time::Instant;
+use wal_reader::slot::Slot;
+use wal_reader::watch::Sight;
 
 use super::lag::Lag;
-use super::report::{ErrorReport, InFlight, LoadReport, Report, SavedPosition, State, TableReport};
+use super::rates::RateMeter;
+use super::remedy::remedy;
+use super::report::{ErrorReport, InFlight, Report, SavedPosition, SlotReport, SourceReport, State};
+use super::tables::Tables;
 use super::tally::Tally;
 
 /// What is behind the lock.
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) phase: Phase,
-    pub(super) beat: Instant,
-    pub(super) load: Load,
+    pub(super) tables: Tables,
     pub(super) lag: Lag,
     pub(super) saved: Option<(Position, Instant)>,
     pub(super) retries: u64,
+    beat: Instant,
+    rates: RateMeter,
     /// What the sink was given and does not durably have, the oldest first.
-    pub(super) sent: VecDeque<Tally>,
+    sent: VecDeque<Tally>,
     in_flight: InFlight,
     /// When the sink last stored something, or had nothing to store.
     moved: Instant,
     position: Option<Position>,
-    counts: BTreeMap<Counted, Counts>,
+    source_is_reachable: Option<bool>,
+    slot: Option<(Instant, SlotReport)>,
     error_counts: BTreeMap<&'static str, u64>,
     errors: VecDeque<(Instant, ErrorReport)>,
+    errors_version: u64,
+    /// Grows with every change of what is reported piece by piece: tables and errors.
+    version: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,63 +43,66 @@ pub(super) enum Phase {
     Starting,
     Loading,
     Streaming,
-    Waiting { reason: String },
+    Waiting { code: &'static str, reason: String },
     Stopped { code: Option<&'static str>, message: Option<String> },
 }
 
-/// The tables that this process was to load, and whether they are.
-#[derive(Debug, Default)]
-pub(super) struct Load {
-    pub(super) tables: BTreeMap<TableName, bool>,
-    pub(super) rows: u64,
-}
-
-/// Whose events are counted together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Counted {
-    Table(TableName),
-    /// Beyond the first thousand: tables named by date must not fill the memory.
-    OtherTables,
-    /// Events that belong to no table.
-    NoTable,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    events: BTreeMap<&'static str, u64>,
-    bytes: u64,
-}
-
-pub(super) const TABLES_COUNTED: usize = 1000;
 pub(super) const ERRORS_KEPT: usize = 20;
 
 /// A loop that gave no sign of life for so long hangs.
 const ALIVE_WITHIN: Duration = Duration::from_secs(30);
 /// A sink that stored nothing for so long, though it has something, takes nothing.
 const MOVES_WITHIN: Duration = Duration::from_secs(10);
+/// What was seen of the slot longer ago says nothing of the disk any more.
+const SEEN_WITHIN: Duration = Duration::from_secs(60);
 
 impl Inner {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             phase: Phase::Starting,
-            beat: now,
-            load: Load::default(),
+            tables: Tables::default(),
             lag: Lag::default(),
             saved: None,
             retries: 0,
+            beat: now,
+            rates: RateMeter::new(now),
             sent: VecDeque::new(),
             in_flight: InFlight::default(),
             moved: now,
             position: None,
-            counts: BTreeMap::new(),
+            source_is_reachable: None,
+            slot: None,
             error_counts: BTreeMap::new(),
             errors: VecDeque::new(),
+            errors_version: 0,
+            version: 0,
         }
+    }
+
+    /// The version of what is changed next.
+    pub(super) fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) fn rates(&self) -> &RateMeter {
+        &self.rates
+    }
+
+    /// A sign of life, about every second.
+    pub(super) fn beat(&mut self, now: Instant) {
+        self.beat = now;
+        self.rates.note(self.lag.bytes(), now);
     }
 
     /// Takes note of a failure. The same one over and over takes one place in the list.
     pub(super) fn note(&mut self, failure: &dyn Failure, message: &str) {
         let now = Instant::now();
+        self.errors_version = self.next_version();
         *self.error_counts.entry(failure.code()).or_default() += 1;
         if let Some((at, last)) = self.errors.back_mut()
             && last.code == failure.code()
@@ -105,6 +118,7 @@ impl Inner {
         let error = ErrorReport {
             code: failure.code().to_owned(),
             message: message.to_owned(),
+            remedy: remedy(failure.code()),
             is_retryable: failure.is_retryable(),
             times: 1,
             seconds_ago: 0,
@@ -117,25 +131,54 @@ impl Inner {
         self.in_flight = InFlight::default();
     }
 
+    pub(super) fn sent(&mut self, tally: Tally, now: Instant) {
+        if self.sent.is_empty() {
+            self.moved = now;
+        }
+        let total = tally.total();
+        self.rates.read.add(total);
+        self.in_flight.events += total.0;
+        self.sent.push_back(tally);
+    }
+
     pub(super) fn in_flight(&mut self, batches: usize, bytes: usize, now: Instant) {
         if batches == 0 || batches < self.sent.len() {
             self.moved = now;
         }
         while self.sent.len() > batches {
             if let Some(tally) = self.sent.pop_front() {
-                self.count(&tally);
+                let total = tally.total();
+                self.rates.delivered.add(total);
+                self.in_flight.events = self.in_flight.events.saturating_sub(total.0);
+                let version = self.next_version();
+                self.tables.count(&tally, version);
             }
         }
-        self.in_flight = InFlight { batches: batches as u64, bytes: bytes as u64 };
+        self.in_flight.batches = batches as u64;
+        self.in_flight.bytes = bytes as u64;
     }
 
-    pub(super) fn reached(&mut self, position: Position) {
+    /// The source was read this far.
+    pub(super) fn read(&mut self, position: Position) {
         let Position::Postgres(lsn) = position;
-        // The saved position of an idle database is further than the last batch's, and the other way round.
+        // The position of an idle database is further than the last batch's, and the other way round.
         if self.position.is_none_or(|Position::Postgres(before)| before < lsn) {
             self.position = Some(position);
-            self.lag.reached(lsn);
         }
+    }
+
+    /// The sink durably has everything up to here.
+    pub(super) fn delivered(&mut self, position: Position) {
+        let Position::Postgres(lsn) = position;
+        self.read(position);
+        self.lag.reached(lsn);
+    }
+
+    pub(super) fn seen(&mut self, sight: Option<Sight>, now: Instant) {
+        self.source_is_reachable = Some(sight.is_some());
+        let Some(Sight { slot, log_end }) = sight else { return };
+        self.lag.log_end(log_end, now);
+        self.slot = slot.map(|slot| (now, slot_report(slot)));
     }
 
     pub(super) fn is_alive(&self, now: Instant) -> bool {
@@ -143,35 +186,55 @@ impl Inner {
             && now.saturating_duration_since(self.beat) < ALIVE_WITHIN
     }
 
-    pub(super) fn is_ready(&self, now: Instant) -> bool {
-        let arrive = match self.phase {
-            Phase::Streaming => true,
-            Phase::Loading => self.load.tables.values().all(|is_loaded| *is_loaded),
-            Phase::Starting | Phase::Waiting { .. } | Phase::Stopped { .. } => false,
-        };
-        let stands_still =
-            self.in_flight.batches > 0 && now.saturating_duration_since(self.moved) >= MOVES_WITHIN;
-        arrive && !stands_still
+    /// Why changes do not arrive in the sink; none if they do. For anybody to read, so without names and messages.
+    pub(super) fn not_ready_because(&self, now: Instant) -> Option<String> {
+        let still = now.saturating_duration_since(self.moved);
+        match &self.phase {
+            Phase::Streaming if self.in_flight.batches > 0 && still >= MOVES_WITHIN => {
+                Some(format!("the sink has stored nothing for {} s", still.as_secs()))
+            }
+            Phase::Streaming => None,
+            Phase::Starting => Some("source and sink are being opened".to_owned()),
+            Phase::Loading => {
+                let load = self.tables.load_report().unwrap_or_default();
+                Some(format!("loading: {} of {} tables are done", load.tables_done, load.tables))
+            }
+            Phase::Waiting { code, .. } => Some(format!("waiting to go on after {code}")),
+            Phase::Stopped { code: Some(code), .. } => Some(format!("stopped by {code}")),
+            Phase::Stopped { code: None, .. } => Some("stopped as it was told to".to_owned()),
+        }
     }
 
-    pub(super) fn report(&self, pipeline: &str, uptime: Duration, now: Instant) -> Report {
+    /// The picture, with those of the tables and errors that changed after a version.
+    pub(super) fn report(&self, pipeline: &str, uptime: Duration, now: Instant, since: u64) -> Report {
+        let not_ready_because = self.not_ready_because(now);
         let seconds = |at: Instant| now.saturating_duration_since(at).as_secs();
         Report {
             pipeline: pipeline.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_seconds: uptime.as_secs(),
             is_healthy: self.is_alive(now),
-            is_ready: self.is_ready(now),
+            is_ready: not_ready_because.is_none(),
+            not_ready_because,
             state: self.state(),
             position: self.position,
             lag_bytes: self.lag.bytes(),
             lag_seconds: self.lag.seconds(now),
+            rates: self.rates.rates(now),
+            source: SourceReport {
+                is_reachable: self.source_is_reachable,
+                slot: self
+                    .slot
+                    .as_ref()
+                    .filter(|(at, _)| now.saturating_duration_since(*at) < SEEN_WITHIN)
+                    .map(|(_, slot)| slot.clone()),
+            },
             in_flight: self.in_flight,
             checkpoint: self
                 .saved
                 .map(|(position, at)| SavedPosition { position, age_seconds: Some(seconds(at)) }),
-            load: self.load_report(),
-            tables: self.counts.iter().map(|(counted, counts)| table_report(counted, counts)).collect(),
+            load: self.tables.load_report(),
+            tables: self.tables.report(since),
             retries: self.retries,
             error_counts: self
                 .error_counts
@@ -181,61 +244,38 @@ impl Inner {
             last_errors: self
                 .errors
                 .iter()
+                .filter(|_| self.errors_version > since)
                 .map(|(at, error)| ErrorReport { seconds_ago: seconds(*at), ..error.clone() })
                 .collect(),
-        }
-    }
-
-    fn count(&mut self, tally: &Tally) {
-        for (table, op, events, bytes) in tally.counts() {
-            let mut counted = table.map_or(Counted::NoTable, |table| Counted::Table(table.clone()));
-            if table.is_some() && self.counts.len() >= TABLES_COUNTED && !self.counts.contains_key(&counted) {
-                counted = Counted::OtherTables;
-            }
-            let counts = self.counts.entry(counted).or_default();
-            if events > 0 {
-                *counts.events.entry(op).or_default() += events;
-            }
-            counts.bytes += bytes;
         }
     }
 
     fn state(&self) -> State {
         match &self.phase {
             Phase::Starting => State::Starting,
-            Phase::Loading => State::Loading {
-                table: self
-                    .load
-                    .tables
-                    .iter()
-                    .find(|(_, is_loaded)| !**is_loaded)
-                    .map(|(table, _)| table.to_string()),
-                done: self.load.tables.values().filter(|is_loaded| **is_loaded).count() as u64,
-                total: self.load.tables.len() as u64,
-            },
+            Phase::Loading => {
+                let load = self.tables.load_report().unwrap_or_default();
+                State::Loading {
+                    table: self.tables.first_pending(),
+                    done: load.tables_done,
+                    total: load.tables,
+                }
+            }
             Phase::Streaming => State::Streaming,
-            Phase::Waiting { reason } => State::Waiting { reason: reason.clone() },
+            Phase::Waiting { reason, .. } => State::Waiting { reason: reason.clone() },
             Phase::Stopped { code, message } => {
                 State::Stopped { code: code.map(str::to_owned), message: message.clone() }
             }
         }
     }
-
-    fn load_report(&self) -> Option<LoadReport> {
-        (!self.load.tables.is_empty()).then(|| LoadReport {
-            tables_done: self.load.tables.values().filter(|is_loaded| **is_loaded).count() as u64,
-            tables: self.load.tables.len() as u64,
-            rows: self.load.rows,
-        })
-    }
 }
 
-fn table_report(counted: &Counted, counts: &Counts) -> TableReport {
-    let table = match counted {
-        Counted::Table(table) => table.to_string(),
-        Counted::OtherTables => "(other tables)".to_owned(),
-        Counted::NoTable => "(no table)".to_owned(),
-    };
-    let events = counts.events.iter().map(|(op, count)| ((*op).to_owned(), *count)).collect();
-    TableReport { table, events, bytes: counts.bytes }
+fn slot_report(slot: Slot) -> SlotReport {
+    SlotReport {
+        name: slot.name,
+        wal_bytes: slot.held_bytes,
+        // Below zero once the limit is passed and the next checkpoint of the server may take the WAL away.
+        wal_left_bytes: slot.safe_wal_bytes.map(|bytes| bytes.max(0).unsigned_abs()),
+        wal_status: slot.wal_status,
+    }
 }

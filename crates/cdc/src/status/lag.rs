@@ -4,13 +4,14 @@ use std::time::Duration;
 use event::Lsn;
 use tokio::time::Instant;
 
-/// How far behind the database's log we are: in bytes, and since when. Two clocks never meet here: what counts is when
-/// this process learnt of an end of the log that it has not reached yet.
+/// How far the sink is behind the database's log: in bytes, and since when. Two clocks never meet here: what counts is
+/// when this process learnt of an end of the log that the sink has not durably reached yet.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
     reached: Lsn,
-    end: Option<Lsn>,
-    /// Ends not reached yet, and when they were learnt of, ascending.
+    /// The furthest end, and when it was learnt of.
+    end: Option<(Lsn, Instant)>,
+    /// Ends not reached yet, and when they were learnt of, ascending; not all of them.
     ends: VecDeque<(Lsn, Instant)>,
 }
 
@@ -26,11 +27,13 @@ impl Lag {
     }
 
     pub(super) fn log_end(&mut self, end: Lsn, now: Instant) {
-        self.end = self.end.max(Some(end));
-        if end <= self.reached || self.ends.back().is_some_and(|(last, _)| *last >= end) {
+        if self.end.is_some_and(|(furthest, _)| furthest >= end) {
             return;
         }
-        if self.ends.back().is_some_and(|(_, at)| now.saturating_duration_since(*at) < NOTE_EVERY) {
+        self.end = Some((end, now));
+        if end <= self.reached
+            || self.ends.back().is_some_and(|(_, at)| now.saturating_duration_since(*at) < NOTE_EVERY)
+        {
             return;
         }
         if self.ends.len() == ENDS_KEPT {
@@ -45,13 +48,16 @@ impl Lag {
     }
 
     pub(super) fn bytes(&self) -> Option<u64> {
-        self.end.map(|end| u64::from(end).saturating_sub(u64::from(self.reached)))
+        self.end.map(|(end, _)| u64::from(end).saturating_sub(u64::from(self.reached)))
     }
 
     pub(super) fn seconds(&self, now: Instant) -> Option<f64> {
-        self.end?;
-        let behind_since = self.ends.front().map(|(_, at)| now.saturating_duration_since(*at));
-        Some(behind_since.unwrap_or_default().as_secs_f64())
+        let (end, learnt) = self.end?;
+        if end <= self.reached {
+            return Some(0.0);
+        }
+        let behind_since = self.ends.front().map_or(learnt, |(_, at)| *at);
+        Some(now.saturating_duration_since(behind_since).as_secs_f64())
     }
 }
 
@@ -75,6 +81,17 @@ mod tests {
         assert_eq!((lag.bytes(), lag.seconds(after(30))), (Some(100), Some(10.0)));
         lag.reached(Lsn::from(300));
         assert_eq!((lag.bytes(), lag.seconds(after(30))), (Some(0), Some(0.0)));
+    }
+
+    #[test]
+    fn an_end_that_came_right_after_another_counts_too() {
+        let start = Instant::now();
+        let mut lag = Lag::default();
+        lag.log_end(Lsn::from(100), start);
+        lag.log_end(Lsn::from(200), start + NOTE_EVERY / 2);
+        lag.reached(Lsn::from(100));
+        let seconds = lag.seconds(start + Duration::from_secs(10)).unwrap();
+        assert!((9.0..=10.0).contains(&seconds), "{seconds}");
     }
 
     #[test]

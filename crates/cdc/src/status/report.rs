@@ -15,18 +15,23 @@ pub(crate) struct Report {
     pub(crate) is_healthy: bool,
     /// Whether changes arrive in the sink.
     pub(crate) is_ready: bool,
+    /// Why not, if not.
+    pub(crate) not_ready_because: Option<String>,
     pub(crate) state: State,
     /// How far the source has been read.
     pub(crate) position: Option<Position>,
-    /// Of the source's log, from there to its end.
+    /// Of the source's log, what the sink does not durably have.
     pub(crate) lag_bytes: Option<u64>,
-    /// Since the database's log went beyond it; 0 when there is nothing more to read.
+    /// Since the database's log went beyond what the sink has; 0 when it has all.
     pub(crate) lag_seconds: Option<f64>,
+    pub(crate) rates: Rates,
+    /// As it was seen last, from a connection beside the stream.
+    pub(crate) source: SourceReport,
     pub(crate) in_flight: InFlight,
     pub(crate) checkpoint: Option<SavedPosition>,
     /// What this process had to load.
     pub(crate) load: Option<LoadReport>,
-    /// What was delivered by this process.
+    /// What was delivered and loaded by this process.
     pub(crate) tables: Vec<TableReport>,
     /// How often both ends were opened anew after a failure.
     pub(crate) retries: u64,
@@ -52,9 +57,53 @@ pub(crate) enum State {
     Stopped { code: Option<String>, message: Option<String> },
 }
 
+/// The means of the last seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rates {
+    /// From the source.
+    pub(crate) read: Flow,
+    /// Durable in the sink.
+    pub(crate) delivered: Flow,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Flow {
+    pub(crate) events_per_second: f64,
+    pub(crate) bytes_per_second: f64,
+}
+
+/// One second of what was.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Moment {
+    pub(crate) events_per_second: f64,
+    pub(crate) lag_bytes: Option<u64>,
+}
+
+/// The database, seen from beside the stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SourceReport {
+    /// Whether the last look at it succeeded; none before the first.
+    pub(crate) is_reachable: Option<bool>,
+    /// None if there is none, or if it was not seen for a minute.
+    pub(crate) slot: Option<SlotReport>,
+}
+
+/// The slot, and what it makes the server keep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SlotReport {
+    pub(crate) name: String,
+    /// From where the slot needs WAL to where the log ends.
+    pub(crate) wal_bytes: Option<u64>,
+    /// How much more may be written before the slot may be lost; none: no limit is set.
+    pub(crate) wal_left_bytes: Option<u64>,
+    /// The server's word: `reserved`, `extended`, `unreserved` or `lost`.
+    pub(crate) wal_status: Option<String>,
+}
+
 /// Read and not durable yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct InFlight {
+    pub(crate) events: u64,
     pub(crate) batches: u64,
     pub(crate) bytes: u64,
 }
@@ -68,21 +117,49 @@ pub(crate) struct SavedPosition {
 }
 
 /// How far this process's loads are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LoadReport {
     pub(crate) tables_done: u64,
     pub(crate) tables: u64,
-    /// Given to the sink; a table that was begun anew counts again.
+    /// Tables, or ranges of large ones, that were read since the start.
+    pub(crate) units: u64,
+    /// Durable in the sink.
     pub(crate) rows: u64,
+    /// As the planner guesses, where it does for all tables that are not read yet.
+    pub(crate) rows_expected: Option<u64>,
 }
 
-/// What was delivered of one table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is known of one table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TableReport {
+    /// Its name, or [`Self::OTHER`] or [`Self::NONE`]: names of tables have a dot.
     pub(crate) table: String,
-    /// By operation.
+    /// Delivered, by operation.
     pub(crate) events: BTreeMap<String, u64>,
     pub(crate) bytes: u64,
+    /// If it was or is to be loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) load: Option<TableLoad>,
+    /// In the order in which events of them were first delivered.
+    #[serde(skip)]
+    pub(crate) number: Option<u64>,
+}
+
+impl TableReport {
+    /// Tables beyond those that are counted one by one.
+    pub(crate) const OTHER: &str = "other";
+    /// Events that belong to no table.
+    pub(crate) const NONE: &str = "none";
+}
+
+/// How far the load of one table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TableLoad {
+    /// Durable in the sink.
+    pub(crate) rows: u64,
+    /// As the planner guesses.
+    pub(crate) rows_expected: Option<u64>,
+    pub(crate) is_done: bool,
 }
 
 /// A failure, and when it last happened.
@@ -90,6 +167,9 @@ pub(crate) struct TableReport {
 pub(crate) struct ErrorReport {
     pub(crate) code: String,
     pub(crate) message: String,
+    /// What to do, if docs/errors.md says so.
+    #[serde(default)]
+    pub(crate) remedy: Option<String>,
     pub(crate) is_retryable: bool,
     /// In a row.
     pub(crate) times: u64,

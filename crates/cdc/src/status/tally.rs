@@ -48,12 +48,14 @@ impl Tally {
         })
     }
 
-    /// How many rows of tables as they stand it has.
-    pub(super) fn rows_loaded(&self) -> u64 {
-        let reads = self.counts.iter().filter(|((_, op), _)| *op == op_name(Op::Read));
-        reads.map(|(_, (events, _))| events).sum()
+    /// Events and bytes in all.
+    pub(super) fn total(&self) -> (u64, u64) {
+        self.counts.values().fold((0, 0), |sum, count| (sum.0 + count.0, sum.1 + count.1))
     }
 }
+
+/// Rows of tables as they stand.
+pub(super) const READ: &str = "read";
 
 /// As the `json` format names it.
 fn op_name(op: Op) -> &'static str {
@@ -62,7 +64,7 @@ fn op_name(op: Op) -> &'static str {
         Op::Update => "update",
         Op::Delete => "delete",
         Op::Truncate => "truncate",
-        Op::Read => "read",
+        Op::Read => READ,
         Op::LoadBegin => "load_begin",
         Op::LoadEnd => "load_end",
         Op::Message => "message",

@@ -6,6 +6,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use serde::Deserialize;
 
 use super::KafkaOptions;
+use super::security::Security;
 use crate::Error;
 
 /// Further settings of librdkafka, by their own names. Values can be secrets: they are never printed.
@@ -57,21 +58,41 @@ const IN_ORDER: &str = "is fixed, so that nothing is stored twice, left out or o
 const DURABLE: &str = "is fixed, so that nothing counts as delivered that is not";
 const BOUNDED: &str = "is set by the pipeline's memory budget";
 
-/// What reaches the brokers: for a producer, and for creating topics.
-pub(super) fn client_config(options: &KafkaOptions) -> Result<ClientConfig, Error> {
+/// What does not go together, before any file is read.
+pub(super) fn check(options: &KafkaOptions, security: &Security) -> Result<(), Error> {
+    let refuse = |option, reason: String| Err(Error::Option { option, reason });
     if options.brokers.is_empty() {
-        let reason = "names no broker; it needs one at least, like [\"127.0.0.1:9092\"]".to_owned();
-        return Err(Error::Option { option: "sink.kafka.brokers", reason });
+        let reason = "names no broker; it needs one at least, like [\"127.0.0.1:9092\"]";
+        return refuse("sink.kafka.brokers", reason.to_owned());
     }
+    for name in options.properties.0.keys() {
+        if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| refused == name) {
+            return refuse(PROPERTIES, format!("`{name}` {why}"));
+        }
+        if security.decides(name) {
+            let why = "is decided by [sink.kafka.tls] and [sink.kafka.sasl]: leave it out, or leave out those sections";
+            return refuse(PROPERTIES, format!("`{name}` {why}"));
+        }
+    }
+    // The client that creates topics never asks for a token (rdkafka polls another queue of it than that of tokens).
+    if security.token_file().is_some() && options.create_topics {
+        let reason = "must be false with OAUTHBEARER, by which no topic can be created: create them yourself, what is \
+                      missing is told with the command";
+        return refuse("sink.kafka.create_topics", reason.to_owned());
+    }
+    Ok(())
+}
+
+/// What reaches the brokers: for a producer, and for creating topics. Files are read here.
+pub(super) fn client_config(options: &KafkaOptions, security: &Security) -> Result<ClientConfig, Error> {
+    check(options, security)?;
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
     config.set("bootstrap.servers", options.brokers.join(","));
     for (name, value) in &options.properties.0 {
-        if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| refused == name) {
-            return Err(Error::Option { option: PROPERTIES, reason: format!("`{name}` {why}") });
-        }
         config.set(name, value);
     }
+    security.apply(&mut config)?;
     Ok(config)
 }
 
@@ -79,18 +100,22 @@ pub(super) const PROPERTIES: &str = "sink.kafka.properties";
 
 /// The same for a producer.
 pub(super) fn producer_config(client: &ClientConfig, memory_bytes: usize) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.log_level = client.log_level;
-    config
-        .set("linger.ms", "10")
-        .set("batch.num.messages", "10000")
-        .set("batch.size", BATCH_BYTES.to_string())
-        .set("message.max.bytes", MESSAGE_LIMIT_BYTES.to_string())
-        .set("compression.type", "lz4")
+    // A clone: what `config_map` tells has the passwords replaced.
+    let mut config = client.clone();
+    let batch_bytes = BATCH_BYTES.to_string();
+    let message_limit_bytes = MESSAGE_LIMIT_BYTES.to_string();
+    for (name, value) in [
+        ("linger.ms", "10"),
+        ("batch.num.messages", "10000"),
+        ("batch.size", batch_bytes.as_str()),
+        ("message.max.bytes", message_limit_bytes.as_str()),
+        ("compression.type", "lz4"),
         // librdkafka's own 10 s are long beside a broker's restart.
-        .set("reconnect.backoff.max.ms", "2000");
-    for (name, value) in client.config_map() {
-        config.set(name, value);
+        ("reconnect.backoff.max.ms", "2000"),
+    ] {
+        if client.get(name).is_none() {
+            config.set(name, value);
+        }
     }
     config
         .set("enable.idempotence", "true")
@@ -121,21 +146,36 @@ mod tests {
     fn what_would_break_the_promise_is_refused_by_name() {
         for (name, _) in REFUSED {
             let options = options(&format!("brokers = ['b:1']\nproperties = {{ '{name}' = '1' }}"));
-            let error = client_config(&options).unwrap_err();
+            let error = check(&options, &Security::default()).unwrap_err();
             assert!(error.to_string().contains(&format!("`{name}` ")), "{error}");
         }
-        assert!(client_config(&options("brokers = []")).is_err());
+        assert!(check(&options("brokers = []"), &Security::default()).is_err());
     }
 
     #[test]
     fn other_properties_win_over_ours() {
-        let options =
-            options("brokers = ['b:1', 'b:2']\nproperties = { 'batch.size' = '5000', 'client.id' = 'x' }");
-        let config = producer_config(&client_config(&options).unwrap(), 1 << 20);
+        let options = options(
+            "brokers = ['b:1', 'b:2']\nproperties = { 'batch.size' = '5000', 'sasl.password' = 'x' }",
+        );
+        let config = producer_config(&client_config(&options, &Security::default()).unwrap(), 1 << 20);
         assert_eq!(batch_bytes(&config), 5000);
-        assert_eq!(config.get("client.id"), Some("x"));
+        assert_eq!(config.get("sasl.password"), Some("x"));
         assert_eq!(config.get("bootstrap.servers"), Some("b:1,b:2"));
         assert_eq!(config.get("acks"), Some("all"));
+    }
+
+    #[test]
+    fn what_the_sections_decide_is_no_property() {
+        let options =
+            options("brokers = ['b:1']\ncreate_topics = true\nproperties = { 'sasl.username' = 'x' }");
+        let sasl = toml::from_str("mechanism = 'OAUTHBEARER'\ntoken_file = 't'").unwrap();
+        let security = Security::new(None, Some(&sasl));
+        let error = check(&options, &security).unwrap_err().to_string();
+        assert!(error.contains("`sasl.username`") && error.contains("[sink.kafka.sasl]"), "{error}");
+        let options = KafkaOptions { properties: Properties::default(), ..options };
+        let error = check(&options, &security).unwrap_err().to_string();
+        assert!(error.contains("sink.kafka.create_topics"), "{error}");
+        check(&KafkaOptions { create_topics: false, ..options }, &security).unwrap();
     }
 
     #[test]

@@ -1,19 +1,23 @@
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use tokio::sync::Notify;
 
+use super::security::Security;
+use super::token;
 use super::topics::Destination;
 use crate::acks::Acks;
 use crate::progress::Reporter;
 use crate::quiet::Quiet;
-use crate::{Error, Limit};
+use crate::{Error, Limit, tls};
 
 /// What librdkafka reports: it calls this from the producer's own polling thread.
 #[derive(Clone, Debug)]
@@ -22,6 +26,7 @@ pub(super) struct Deliveries(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     brokers: String,
+    security: Security,
     reporter: Reporter,
     acks: Mutex<Acks>,
     outstanding_bytes: AtomicUsize,
@@ -29,19 +34,30 @@ struct Shared {
     failed: AtomicBool,
     on_failure: Notify,
     destinations: Mutex<HashMap<String, Arc<Destination>>>,
-    last_error: Mutex<Option<(RDKafkaErrorCode, String)>>,
+    last_error: Mutex<Option<String>>,
+    /// A broker's last word about who we are, or what is wrong with its own proof.
+    last_refusal: Mutex<Option<Refusal>>,
+    /// Whether any broker took us: from then on a refusal is worth beginning anew, with what the files hold by then.
+    is_open: AtomicBool,
     down: AtomicBool,
     quiet: Quiet,
     quiet_log: Quiet,
+}
+
+#[derive(Clone, Debug)]
+enum Refusal {
+    Login(String),
+    Tls(String),
 }
 
 /// What librdkafka itself needs to keep a message, as far as a budget must know.
 const OVERHEAD_BYTES: usize = 512;
 
 impl Deliveries {
-    pub(super) fn new(brokers: String, reporter: Reporter) -> Self {
+    pub(super) fn new(brokers: String, security: Security, reporter: Reporter) -> Self {
         Self(Arc::new(Shared {
             brokers,
+            security,
             reporter,
             acks: Mutex::default(),
             outstanding_bytes: AtomicUsize::new(0),
@@ -50,6 +66,8 @@ impl Deliveries {
             on_failure: Notify::new(),
             destinations: Mutex::default(),
             last_error: Mutex::default(),
+            last_refusal: Mutex::default(),
+            is_open: AtomicBool::new(false),
             down: AtomicBool::new(false),
             quiet: Quiet::default(),
             quiet_log: Quiet::default(),
@@ -100,17 +118,47 @@ impl Deliveries {
         self.0.reporter.fail(lock(&self.0.failure).take().unwrap_or(Error::Stopped));
     }
 
+    /// A broker took us.
+    pub(super) fn opened(&self) {
+        *lock(&self.0.last_refusal) = None;
+        self.0.is_open.store(true, Ordering::Release);
+    }
+
+    /// Whether a broker refused us, or we it.
+    pub(super) fn was_refused(&self) -> bool {
+        lock(&self.0.last_refusal).is_some()
+    }
+
     /// Why the brokers did not answer in time.
-    pub(super) fn unreachable(&self, doing: &'static str, error: Option<KafkaError>) -> Error {
-        let sink = format!("Kafka at {}", self.0.brokers);
-        match lock(&self.0.last_error).clone() {
-            Some((code, reason)) if is_refusal(code) => Error::Unauthorized { sink, reason },
-            Some((_, reason)) => Error::Unreachable { doing, sink, reason },
+    pub(super) async fn unreachable(&self, doing: &'static str, error: Option<KafkaError>) -> Error {
+        let sink = self.sink();
+        let refusal = lock(&self.0.last_refusal).clone();
+        match refusal {
+            Some(Refusal::Login(reason)) => self.unauthorized(reason),
+            // librdkafka tells a wrong certificate from a right one, but not what is wrong with it.
+            Some(Refusal::Tls(reason)) => {
+                let ca_file = self.0.security.ca_file().map(PathBuf::as_path);
+                let found = match address(&reason) {
+                    Some(address) => tls::diagnose(address, ca_file).await,
+                    None => None,
+                };
+                let reason = found.map_or(reason, |error| tls::explain(&error, "sink.kafka.tls"));
+                Error::Tls { sink, reason }
+            }
             None => {
-                let reason = error.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
-                Error::Unreachable { doing, sink, reason }
+                let reason = lock(&self.0.last_error).clone();
+                let or_else = || error.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
+                Error::Unreachable { doing, sink, reason: reason.unwrap_or_else(or_else) }
             }
         }
+    }
+
+    fn sink(&self) -> String {
+        format!("Kafka at {}", self.0.brokers)
+    }
+
+    fn unauthorized(&self, reason: String) -> Error {
+        Error::Unauthorized { sink: self.sink(), login: self.0.security.to_string(), reason }
     }
 
     /// What a message's refusal means.
@@ -134,8 +182,11 @@ impl Deliveries {
                     .to_owned(),
             },
             RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
-                let reason = format!("it may not write to topic {topic}");
-                Error::Unauthorized { sink: format!("Kafka at {}", self.0.brokers), reason }
+                self.unauthorized(format!(
+                    "it may not write to topic {topic}; allow it: kafka-acls.sh --bootstrap-server {} --add \
+                     --allow-principal User:… --operation Write --operation Describe --topic {topic}",
+                    self.0.brokers
+                ))
             }
             code => Error::Undelivered { destination: named, reason: KafkaError::MessageProduction(code).to_string() },
         }
@@ -189,29 +240,88 @@ impl ClientContext for Deliveries {
         let code = code_of(&error);
         tracing::debug!(%error, "librdkafka: {reason}");
         if code == RDKafkaErrorCode::Fatal {
-            let destination = format!("Kafka at {}", self.0.brokers);
-            return self.fail(Error::Undelivered { destination, reason: reason.to_owned() });
+            return self.fail(Error::Undelivered { destination: self.sink(), reason: reason.to_owned() });
+        }
+        if let Some(refusal) = refusal(code, reason) {
+            return self.refused(refusal, reason);
         }
         // "All brokers are down" says less than what came before it.
         if code != RDKafkaErrorCode::AllBrokersDown {
-            *lock(&self.0.last_error) = Some((code, reason.to_owned()));
+            *lock(&self.0.last_error) = Some(reason.to_owned());
+            return;
         }
-        if code == RDKafkaErrorCode::AllBrokersDown || is_refusal(code) {
-            let reason = lock(&self.0.last_error)
-                .as_ref()
-                .map_or_else(|| "no broker answers".to_owned(), |(_, reason)| reason.clone());
-            if !self.0.down.swap(true, Ordering::Relaxed)
-                && let Some(held_back) = self.0.quiet.pass()
-            {
-                tracing::warn!(
-                    brokers = self.0.brokers,
-                    reason,
-                    held_back,
-                    "Kafka cannot be reached; deliveries wait"
-                );
-            }
+        let reason = lock(&self.0.last_error).clone().unwrap_or_else(|| "no broker answers".to_owned());
+        if !self.0.down.swap(true, Ordering::Relaxed)
+            && let Some(held_back) = self.0.quiet.pass()
+        {
+            tracing::warn!(
+                brokers = self.0.brokers,
+                reason,
+                held_back,
+                "Kafka cannot be reached; deliveries wait"
+            );
         }
     }
+
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        let file = self.0.security.token_file().ok_or("there is no token_file")?;
+        Ok(token::read(file)?)
+    }
+}
+
+/// What librdkafka says of a token that could not be had, while the one before it may still hold.
+const NO_NEW_TOKEN: &str = "Failed to acquire SASL OAUTHBEARER token";
+
+impl Deliveries {
+    fn refused(&self, refusal: Refusal, reason: &str) {
+        *lock(&self.0.last_refusal) = Some(refusal.clone());
+        if !self.0.is_open.load(Ordering::Acquire) {
+            return;
+        }
+        if reason.starts_with(NO_NEW_TOKEN) {
+            if let Some(held_back) = self.0.quiet_log.pass() {
+                tracing::warn!(held_back, "{reason}; the old one is used while it holds");
+            }
+            return;
+        }
+        // This producer will never read the files again: only another one does.
+        self.fail(match refusal {
+            Refusal::Login(reason) => self.unauthorized(reason),
+            Refusal::Tls(reason) => Error::Tls { sink: self.sink(), reason },
+        });
+    }
+}
+
+fn refusal(code: RDKafkaErrorCode, reason: &str) -> Option<Refusal> {
+    match code {
+        RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => {
+            Some(Refusal::Login(reason.to_owned()))
+        }
+        RDKafkaErrorCode::SSL => Some(Refusal::Tls(reason.to_owned())),
+        // In TLS 1.3 a broker looks at our certificate after the handshake, and its word looks like a broken connection.
+        _ if CERTIFICATE_ALERTS.iter().any(|alert| reason.contains(alert)) => Some(Refusal::Tls(format!(
+            "the broker wants a certificate of this client, or does not accept it: check \
+             sink.kafka.tls.certificate_file and sink.kafka.tls.key_file ({reason})"
+        ))),
+        _ => None,
+    }
+}
+
+/// As OpenSSL names them.
+const CERTIFICATE_ALERTS: [&str; 6] = [
+    "alert bad certificate",
+    "alert certificate required",
+    "alert certificate expired",
+    "alert certificate unknown",
+    "alert unsupported certificate",
+    "alert unknown ca",
+];
+
+/// The broker that a reason is about: `sasl_ssl://host:port/bootstrap: SSL handshake failed`.
+fn address(reason: &str) -> Option<&str> {
+    reason.split_once("://")?.1.split_once('/').map(|(address, _)| address)
 }
 
 fn weight(key: Option<&[u8]>, payload: Option<&[u8]>) -> usize {
@@ -224,13 +334,6 @@ fn size_of(message: &BorrowedMessage<'_>) -> usize {
 
 fn code_of(error: &KafkaError) -> RDKafkaErrorCode {
     error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)
-}
-
-fn is_refusal(code: RDKafkaErrorCode) -> bool {
-    matches!(
-        code,
-        RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed | RDKafkaErrorCode::SSL
-    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -16,7 +16,8 @@ use crate::Error;
 
 /// The topics that were looked up, and created where that is allowed.
 pub(super) struct Topics {
-    pub(super) config: ClientConfig,
+    /// For a client that creates topics and reads their limits; none where there can't be one.
+    pub(super) admin_config: Option<ClientConfig>,
     pub(super) names: Names,
     pub(super) creation: Option<Creation>,
     pub(super) batch_bytes: usize,
@@ -44,6 +45,8 @@ pub(super) struct Destination {
     pub(super) events_of: String,
 }
 
+type Admin = AdminClient<DefaultClientContext>;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Topics {
@@ -55,11 +58,10 @@ impl Topics {
             let known = match self.known.get(route) {
                 Some(known) => Arc::clone(known),
                 None => {
-                    let admin = match &admin {
-                        Some(admin) => admin,
-                        None => admin.insert(self.admin()?),
-                    };
-                    let found = Arc::new(self.look_up(admin, route).await?);
+                    if admin.is_none() {
+                        admin = self.admin()?;
+                    }
+                    let found = Arc::new(self.look_up(admin.as_ref(), route).await?);
                     self.deliveries.add(&found);
                     self.known.insert(Arc::clone(route), Arc::clone(&found));
                     found
@@ -70,20 +72,17 @@ impl Topics {
         Ok(destinations)
     }
 
-    fn admin(&self) -> Result<AdminClient<DefaultClientContext>, Error> {
-        self.config.create().map_err(|error| Error::Option { option: PROPERTIES, reason: error.to_string() })
+    fn admin(&self) -> Result<Option<Admin>, Error> {
+        let created = self.admin_config.as_ref().map(ClientConfig::create).transpose();
+        created.map_err(|error| Error::Option { option: PROPERTIES, reason: error.to_string() })
     }
 
-    async fn look_up(
-        &self,
-        admin: &AdminClient<DefaultClientContext>,
-        route: &Route,
-    ) -> Result<Destination, Error> {
+    async fn look_up(&self, admin: Option<&Admin>, route: &Route) -> Result<Destination, Error> {
         let topic = self.names.topic(route);
         // First create, then look: a broker may create what is merely looked at, in its own way.
-        let created = match self.creation {
-            Some(creation) => Some(self.create(admin, &topic, route, creation).await?),
-            None => None,
+        let created = match (self.creation, admin) {
+            (Some(creation), Some(admin)) => Some(self.create(admin, &topic, route, creation).await?),
+            _ => None,
         };
         let Some(partitions) = self.partitions(&topic, created == Some(Created::Now)).await? else {
             let command = self.creation_command(&topic, route);
@@ -92,7 +91,10 @@ impl Topics {
                 _ => Error::TopicMissing { topic, command },
             });
         };
-        let limit_bytes = limit_bytes(admin, &topic).await;
+        let limit_bytes = match admin {
+            Some(admin) => limit_bytes(admin, &topic).await,
+            None => None,
+        };
         if let Some(limit_bytes) = limit_bytes.filter(|limit| *limit < self.batch_bytes) {
             return Err(Error::TopicLimit { topic, limit_bytes, batch_bytes: self.batch_bytes });
         }
@@ -107,7 +109,7 @@ impl Topics {
 
     async fn create(
         &self,
-        admin: &AdminClient<DefaultClientContext>,
+        admin: &Admin,
         topic: &str,
         route: &Route,
         creation: Creation,
@@ -125,7 +127,7 @@ impl Topics {
             Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) => Ok(Created::Earlier),
             Ok(Some(Err((_, code)))) => Ok(Created::Refused(code.to_string())),
             Ok(None) => Ok(Created::Refused("the broker did not say why".to_owned())),
-            Err(error) => Err(self.deliveries.unreachable("creating a topic", Some(error))),
+            Err(error) => Err(self.deliveries.unreachable("creating a topic", Some(error)).await),
         }
     }
 
@@ -161,13 +163,13 @@ impl Topics {
                 Some(code) => return Err(KafkaError::MetadataFetch(code)),
             })
         };
-        let answer = tokio::task::spawn_blocking(look).await.map_err(|_| Error::Stopped)?;
-        answer.map_err(|error| match error {
-            KafkaError::MetadataFetch(
+        match tokio::task::spawn_blocking(look).await.map_err(|_| Error::Stopped)? {
+            Ok(found) => Ok(found),
+            Err(KafkaError::MetadataFetch(
                 code @ (RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::InvalidTopic),
-            ) => self.deliveries.refusal(topic, code, 0),
-            error => self.deliveries.unreachable("looking a topic up", Some(error)),
-        })
+            )) => Err(self.deliveries.refusal(topic, code, 0)),
+            Err(error) => Err(self.deliveries.unreachable("looking a topic up", Some(error)).await),
+        }
     }
 
     fn creation_command(&self, topic: &str, route: &Route) -> String {
@@ -191,7 +193,7 @@ enum Found {
 }
 
 /// Asking for this may be forbidden, which is no reason not to write.
-async fn limit_bytes(admin: &AdminClient<DefaultClientContext>, topic: &str) -> Option<usize> {
+async fn limit_bytes(admin: &Admin, topic: &str) -> Option<usize> {
     let options = AdminOptions::new().request_timeout(Some(PATIENCE));
     let resources = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await.ok()?;
     let topic = resources.into_iter().next()?.ok()?;

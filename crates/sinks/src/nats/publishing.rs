@@ -6,9 +6,10 @@ use bytes::Bytes;
 use event::{Batch, LogOrder, Message, Route};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::connecting::Place;
 use super::resume::{AFTER, Resume, TOMBSTONE_SUFFIX};
 use super::window::Window;
 use super::{EXPECTED_LAST_ID, EXPECTED_LAST_SEQUENCE, MESSAGE_ID};
@@ -24,8 +25,7 @@ pub(super) struct Publishing {
     pub(super) inbox: String,
     pub(super) replies: Subscriber,
     pub(super) batches: mpsc::Receiver<Publication>,
-    /// How often the connection was lost.
-    pub(super) disconnects: watch::Receiver<u64>,
+    pub(super) place: Place,
     pub(super) window: Window,
     pub(super) acks: Acks,
     pub(super) resume: Resume,
@@ -79,7 +79,7 @@ impl Publishing {
                 biased;
                 reply = self.replies.next() => self.take(reply)?,
                 _ = check.tick() => self.check_age()?,
-                Ok(()) = self.disconnects.changed() => self.check_connection()?,
+                Ok(()) = self.place.trouble.changed() => self.check_connection()?,
                 () = std::future::ready(()), if room => {
                     if let Some(batch) = current.take() {
                         current = self.publish_some(batch).await?;
@@ -217,6 +217,9 @@ impl Publishing {
 
     /// What was under way on a lost connection may have been stored or not, and its acknowledgement is lost.
     fn check_connection(&self) -> Result<(), Error> {
+        if let Some(refusal) = &self.place.trouble.borrow().refusal {
+            return Err(self.place.refused(refusal));
+        }
         if self.window.is_empty() {
             return Ok(());
         }

@@ -4,8 +4,8 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, RawMessageError, Stream};
 use event::LogOrder;
 
-use super::stream::unanswered;
-use super::{MESSAGE_ID, NatsOptions};
+use super::MESSAGE_ID;
+use super::connecting::Place;
 use crate::Error;
 
 /// On an event without a place in the log (of a load): the ID of the last event before it that has one. Thus the
@@ -38,15 +38,15 @@ const LOOK_BACK_LIMIT: usize = 1000;
 
 impl Resume {
     /// Reads the end of the stream.
-    pub(super) async fn read(stream: &Stream, source: &str, options: &NatsOptions) -> Result<Self, Error> {
-        let info = stream.get_info().await.map_err(|error| unanswered(options, error))?;
+    pub(super) async fn read(stream: &Stream, source: &str, place: &Place) -> Result<Self, Error> {
+        let info = stream.get_info().await.map_err(|error| place.unanswered(error))?;
         let (name, state) = (&info.config.name, &info.state);
         let mut resume = Self { sequence: state.last_sequence, last: None };
         if state.messages == 0 {
             return Ok(resume);
         }
         let mut foreign = 0;
-        let mut next = found(stream.get_last_raw_message_by_subject(">").await, options)?;
+        let mut next = found(stream.get_last_raw_message_by_subject(">").await, place)?;
         while let Some(message) = next {
             if let Some(id) = message.headers.get(MESSAGE_ID) {
                 let id = id.as_str();
@@ -63,7 +63,7 @@ impl Resume {
             if foreign == LOOK_BACK_LIMIT || message.sequence <= state.first_sequence {
                 break;
             }
-            next = found(stream.get_raw_message(message.sequence - 1).await, options)?;
+            next = found(stream.get_raw_message(message.sequence - 1).await, place)?;
         }
         if foreign > 0 {
             tracing::warn!(stream = name, messages = foreign, "somebody else writes into this stream");
@@ -84,11 +84,11 @@ impl Resume {
     }
 }
 
-fn found<T>(answer: Result<T, RawMessageError>, options: &NatsOptions) -> Result<Option<T>, Error> {
+fn found<T>(answer: Result<T, RawMessageError>, place: &Place) -> Result<Option<T>, Error> {
     match answer {
         Ok(message) => Ok(Some(message)),
         Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => Ok(None),
-        Err(error) => Err(unanswered(options, error)),
+        Err(error) => Err(place.unanswered(error)),
     }
 }
 

@@ -7,6 +7,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stor
 use async_nats::jetstream::{Context, ErrorCode, kv};
 
 use super::NatsOptions;
+use super::connecting::Place;
 use super::subjects::{Subjects, covers};
 use crate::Error;
 
@@ -16,6 +17,7 @@ pub(super) async fn stream(
     name: &str,
     subjects: &Subjects,
     options: &NatsOptions,
+    place: &Place,
 ) -> Result<Stream, Error> {
     let wanted = subjects.all();
     match context.get_stream(name).await {
@@ -27,11 +29,11 @@ pub(super) async fn stream(
             let stream = context
                 .create_stream(config(name, &wanted, options))
                 .await
-                .map_err(|error| creation_error(name, error))?;
+                .map_err(|error| creation_error(name, error, place))?;
             tracing::info!(stream = name, subjects = wanted.join(" "), "stream created");
             Ok(stream)
         }
-        Err(error) => Err(unanswered(options, error)),
+        Err(error) => Err(place.unanswered(error)),
     }
 }
 
@@ -40,6 +42,7 @@ pub(super) async fn bucket(
     context: &Context,
     subjects: &Subjects,
     options: &NatsOptions,
+    place: &Place,
 ) -> Result<(), Error> {
     let name = subjects.bucket();
     match context.get_stream(format!("KV_{name}")).await {
@@ -58,7 +61,7 @@ pub(super) async fn bucket(
                 .map(drop)
                 .map_err(|error| Error::Stream { stream: name.to_owned(), reason: error.to_string() })
         }
-        Err(error) => Err(unanswered(options, error)),
+        Err(error) => Err(place.unanswered(error)),
     }
 }
 
@@ -124,20 +127,17 @@ fn forgetting(config: &Config) -> [(bool, &'static str); 6] {
     ]
 }
 
-fn creation_error(name: &str, error: CreateStreamError) -> Error {
+fn creation_error(name: &str, error: CreateStreamError, place: &Place) -> Error {
     let stream = name.to_owned();
     match error.kind() {
-        CreateStreamErrorKind::TimedOut | CreateStreamErrorKind::Response => {
-            Error::Undelivered { destination: format!("NATS stream {stream}"), reason: error.to_string() }
-        }
+        CreateStreamErrorKind::TimedOut | CreateStreamErrorKind::Response => match place.unanswered(&error) {
+            Error::Unreachable { .. } => {
+                Error::Undelivered { destination: format!("NATS stream {stream}"), reason: error.to_string() }
+            }
+            refusal => refusal,
+        },
         _ => Error::Stream { stream, reason: format!("it could not be created: {error}") },
     }
-}
-
-pub(super) fn unanswered(options: &NatsOptions, error: impl std::fmt::Display) -> Error {
-    let reason =
-        format!("JetStream did not answer ({error}); is it enabled on the server and for this account?");
-    Error::Unreachable { doing: "looking the stream up", sink: options.addresses(), reason }
 }
 
 #[cfg(test)]

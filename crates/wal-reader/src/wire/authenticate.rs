@@ -17,6 +17,17 @@ pub(super) async fn authenticate(
     config: &Config,
     host: &Host,
 ) -> Result<(), Error> {
+    log_in(connection, config, host).await.map_err(|error| match (error, config.password.file()) {
+        // The file may hold what was right until lately.
+        (Error::Server { server, error, .. }, Some(path)) if error.sqlstate == "28P01" => {
+            let doing = format!("logging in with the password in {}", path.display()).into();
+            Error::Server { server, doing, error }
+        }
+        (error, _) => error,
+    })
+}
+
+async fn log_in(connection: &mut Connection, config: &Config, host: &Host) -> Result<(), Error> {
     let mut login = Login { connection, config, host, has_bound_channel: false };
     loop {
         match login.connection.receive(&DOING).await? {

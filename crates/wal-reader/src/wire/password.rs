@@ -28,6 +28,14 @@ impl fmt::Debug for Password {
 }
 
 impl Password {
+    /// Where it is read from, if it is a file.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::None | Self::Given(_) => None,
+            Self::File(path) | Self::Passfile(path) => Some(path),
+        }
+    }
+
     /// The password for this host, as it stands now.
     pub(super) async fn look_up(
         &self,

@@ -1,4 +1,5 @@
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -74,11 +75,29 @@ fn client_config(config: &TlsConfig, server: &Endpoint) -> Result<ClientConfig, 
         .with_custom_certificate_verifier(Arc::new(verifier));
     let Some((certificate, key)) = &config.client else { return Ok(builder.with_no_client_auth()) };
     let chain = read_certificates("client certificate", certificate)?;
-    let key =
-        PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("private key (sslkey)", key, error))?;
+    let key = read_key(key)?;
     builder
         .with_client_auth_cert(chain, key)
         .map_err(|error| refused(server, format!("sslcert and sslkey: {error}")))
+}
+
+/// A key that others may read is refused, as libpq does (`initialize_SSL` in fe-secure-openssl.c): its owner's alone, or
+/// root's, whose group may read it.
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
+    const WHAT: &str = "private key (sslkey)";
+    let error = |source| Error::File { what: WHAT, path: path.to_owned(), source: Arc::new(source) };
+    let metadata = std::fs::metadata(path).map_err(error)?;
+    let too_open = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+    if metadata.is_file() && metadata.mode() & too_open != 0 {
+        return Err(error(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!(
+                "others may read it (mode {:o}): chmod 600, or 640 if root owns it",
+                metadata.mode() & 0o777
+            ),
+        )));
+    }
+    PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable(WHAT, path, error))
 }
 
 /// All certificates of a PEM file; none is an error.
@@ -127,17 +146,21 @@ pub(super) fn tls_problem(error: &io::Error) -> Option<String> {
                  one that signed it"
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "; connect by a name that the certificate holds, or give the server one for this name"
+                "; the server's certificate is for another host name: connect by a name that it holds, or give the server \
+                 one for this name"
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "; the server needs a new one"
+                "; the server's certificate has expired: give the server a new one"
             }
             _ => "",
         },
         rustls::Error::AlertReceived(
             AlertDescription::UnknownCA
             | AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate,
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnsupportedCertificate,
         ) => "; the server does not accept this client's certificate: check sslcert and sslkey",
         rustls::Error::InvalidMessage(_) => "; what came after the server's yes is not TLS",
         _ => "",

@@ -1,0 +1,121 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use checkpoint::SourceIdentity;
+use event::{BatchLimits, Body, Encoder, Event, EventPosition, Fence, Lsn, XidSnapshot};
+
+use super::*;
+
+/// A sink of which the test says what it has.
+struct Silent;
+
+impl Sink for Silent {
+    type Error = sinks::Error;
+
+    fn destination(&self) -> String {
+        "nowhere".to_owned()
+    }
+
+    async fn write(&mut self, _: Batch) -> Result<(), sinks::Error> {
+        Ok(())
+    }
+
+    async fn durable(&mut self) -> Result<u64, sinks::Error> {
+        std::future::pending().await
+    }
+}
+
+fn checkpoint() -> Checkpoint {
+    let source = SourceIdentity::Postgres {
+        system_identifier: "7301".to_owned(),
+        timeline: 1,
+        database: "shop".to_owned(),
+        slot: "cdc_shop".to_owned(),
+    };
+    let mut checkpoint = Checkpoint::new(source, 5, 9);
+    checkpoint.position = Some(Position::Postgres(Lsn::from(1)));
+    checkpoint
+}
+
+fn delivery<'s>(checkpoint: Checkpoint, store: &'s mut FileStore) -> Delivery<'s, Silent> {
+    let pool = BatchPool::new(Encoder::json("shop", 5), BatchLimits::default());
+    let status = Status::new(&serde_json::from_str("\"shop\"").unwrap());
+    Delivery::new(Silent, pool, 1 << 20, checkpoint, store, status)
+}
+
+fn orders() -> TableName {
+    TableName::new("public", "orders")
+}
+
+fn fence(limit: u64) -> Fence {
+    let snapshot = XidSnapshot { xmin: 100, xmax: 100, xip: Vec::new() };
+    Fence { snapshot, limit: limit.into(), range: None, voided: None }
+}
+
+fn batch(delivery: &Delivery<'_, Silent>, reaches: Option<u64>) -> Batch {
+    let mut batch = delivery.batch();
+    batch.push(&Event {
+        position: EventPosition::Postgres { commit: Lsn::from(1), own: Lsn::from(1) },
+        transaction: None,
+        captured_time_us: 0,
+        body: Body::Heartbeat,
+    });
+    if let Some(lsn) = reaches {
+        batch.mark(Position::Postgres(lsn.into()), []);
+    }
+    batch
+}
+
+/// A crash before that loses the unit: with its fence but without its rows, its changes would be dropped.
+#[tokio::test]
+async fn a_unit_is_loaded_once_its_last_row_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = FileStore::open(folder.path()).unwrap();
+    let mut begun = checkpoint();
+    begun.tables.entry(orders()).or_default().load = LoadState::From(None);
+    let mut delivery = delivery(begun, &mut store);
+    delivery.send(batch(&delivery, None)).await.unwrap();
+    delivery.send(batch(&delivery, None)).await.unwrap();
+    delivery.finished(Finished { table: orders(), fence: fence(50), next: None, rows: 2 });
+    for stored in [0, 1] {
+        delivery.arrived(stored);
+        assert!(delivery.checkpoint.fences.is_empty(), "after {stored} of 2 batches");
+        assert_eq!(delivery.checkpoint.pending_loads().count(), 1);
+    }
+    delivery.arrived(2);
+    assert_eq!((delivery.checkpoint.fences.len(), delivery.checkpoint.pending_loads().count()), (1, 0));
+}
+
+/// Whoever reads the file at any moment, as a start after a crash does, finds every fence that its position has not
+/// passed.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_fence_is_ever_missing_from_what_is_saved() {
+    const FENCES: u64 = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = FileStore::open(folder.path()).unwrap();
+    let mut begun = checkpoint();
+    for number in 1..=FENCES {
+        begun.fences.add(orders(), fence(number * 10));
+    }
+    store.save(&begun).unwrap();
+    let mut delivery = delivery(begun, &mut store);
+    let (path, is_over) = (folder.path().to_owned(), Arc::new(AtomicBool::new(false)));
+    let looking = std::thread::spawn({
+        let is_over = Arc::clone(&is_over);
+        move || {
+            while !is_over.load(Ordering::Relaxed) {
+                let saved = FileStore::peek(&path).unwrap().unwrap();
+                let Some(Position::Postgres(position)) = saved.position else { panic!("no position") };
+                let ahead = (1..=FENCES).filter(|number| Lsn::from(number * 10) > position).count();
+                assert_eq!(saved.fences.len(), ahead, "at {position}");
+            }
+        }
+    });
+    for number in 1..=FENCES {
+        delivery.send(batch(&delivery, Some(number * 10))).await.unwrap();
+        delivery.arrived(number);
+        delivery.save().unwrap();
+    }
+    is_over.store(true, Ordering::Relaxed);
+    looking.join().unwrap();
+    assert!(delivery.checkpoint.fences.is_empty());
+}

@@ -1,0 +1,213 @@
+//! What is in deploy/: held against the schemas and linters of those who read it, and the image's file system run as a
+//! container engine would run it, without one: another user, a root that can't be written to, a volume for the state.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use end_to_end::connector::binary;
+use end_to_end::servers::{Kafka, Postgres};
+use end_to_end::session::Session;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+#[test]
+fn the_dockerfile_has_nothing_to_be_linted() {
+    assert_done(Command::new(tools().join("bin/hadolint")).arg(deploy("Dockerfile")));
+}
+
+#[test]
+fn the_compose_file_is_one() {
+    let mut check = Command::new(tools().join("bin/compose-check"));
+    let services = assert_done(check.arg(deploy("compose/docker-compose.yml")));
+    assert_eq!(services.lines().collect::<Vec<_>>(), ["cdc", "cdc-nats", "kafka", "nats", "postgres"]);
+}
+
+/// For the oldest version of Kubernetes that has what is used, and for the newest.
+#[test]
+fn the_manifests_are_what_kubernetes_knows() {
+    for version in ["1.29", "1.37"] {
+        let mut check = Command::new("python3");
+        check.env("PYTHONPATH", tools()).args(["-m", "kubernetes_validate", "--strict", "-k", version]);
+        let said =
+            run(check.args(["deployment.yaml", "sidecar.yaml"].map(|file| deploy("kubernetes").join(file))));
+        let text = text(&said);
+        assert!(said.status.success(), "{text}");
+        assert_eq!(text.matches(" passed ").count(), 6, "{text}");
+    }
+}
+
+#[test]
+fn the_unit_is_sound_and_confined() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let unit = folder.path().join("cdc@shop.service");
+    let program = binary().to_str().expect("a path");
+    let text = fs::read_to_string(deploy("systemd/cdc@.service")).expect("the unit");
+    fs::write(&unit, text.replace("/usr/bin/cdc", program)).expect("write the unit");
+    let said = run(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit));
+    assert!(said.status.success() && said.stderr.is_empty(), "{}", self::text(&said));
+    // 2.0 of 10; a unit without any confinement has 9.6.
+    assert_done(
+        Command::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=20"]).arg(&unit),
+    );
+}
+
+/// With the database, the role and the configuration of the compose file.
+#[test]
+fn the_image_runs_confined_and_tells_its_health() {
+    let image = Image::assemble();
+    let bytes = image.bytes();
+    println!("the image has {} kB", bytes / 1000);
+    assert!(bytes < 60_000_000, "{bytes} bytes");
+
+    let postgres = Postgres::start(18);
+    prepare(&postgres);
+    let config = fs::read_to_string(deploy("compose/cdc-kafka.toml")).expect("the configuration");
+    let config = config
+        .replace("postgres:5432", &format!("127.0.0.1:{}", postgres.port()))
+        .replace("kafka:19092", &Kafka::shared().brokers())
+        .replace("0.0.0.0:8088", "127.0.0.1:0");
+    fs::write(image.volume("config").join("cdc.toml"), config).expect("write the configuration");
+
+    assert_eq!(image.health(), Some(4), "nothing runs yet");
+    let mut cdc = image.start();
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let told = run(&mut image.command(&["status", "--json"]));
+        let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap_or_default();
+        if told["state"]["name"] == "streaming" {
+            assert_eq!(told["tables"][0]["events"]["read"], 100, "{told}");
+            break;
+        }
+        assert!(cdc.0.try_wait().expect("look after it").is_none() && Instant::now() < deadline, "{told}");
+        sleep(Duration::from_millis(50));
+    }
+    assert_eq!(image.health(), Some(0));
+    let status = fs::read_to_string(format!("/proc/{}/status", cdc.0.id())).expect("its process");
+    assert!(status.contains("Uid:\t65532\t65532\t65532\t65532"), "{status}");
+    assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
+
+    kill_process(Pid::from_child(&cdc.0), Signal::TERM).expect("ask it to end");
+    assert_eq!(cdc.0.wait().expect("its end").code(), Some(0));
+    assert_eq!(image.health(), Some(4));
+    assert!(image.volume("state").join("shop/checkpoint").exists(), "the checkpoint is in the volume");
+}
+
+/// The database `shop`, by the script that the compose file mounts.
+fn prepare(postgres: &Postgres) {
+    Session::open(postgres, "postgres").execute("CREATE DATABASE shop");
+    let script = fs::read_to_string(deploy("compose/postgres/shop.sh")).expect("the script");
+    let script = script.replace("$(cat /run/secrets/password)", "change-me");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env("PGHOST", "127.0.0.1").env("PGPORT", postgres.port().to_string());
+    assert_done(&mut shell);
+}
+
+/// The image's root, and what is mounted into it.
+struct Image(TempDir);
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+impl Image {
+    /// By the script that the Dockerfile calls.
+    fn assemble() -> Self {
+        let image = Self(tempfile::tempdir().expect("a folder"));
+        // Without what only a debugger reads, as a release build is.
+        let program = image.0.path().join("cdc");
+        assert_done(Command::new("strip").arg("-o").args([&program, binary()].map(|path| path.as_os_str())));
+        assert_done(Command::new(deploy("image/assemble")).arg(program).arg(image.root()));
+        for volume in ["config", "state", "secrets"] {
+            fs::create_dir(image.volume(volume)).expect("a folder");
+        }
+        chown(image.volume("state"), Some(65532), Some(65532)).expect("give it away");
+        fs::write(image.volume("secrets").join("password"), "change-me").expect("write the password");
+        fs::set_permissions(image.0.path(), fs::Permissions::from_mode(0o755)).expect("open the folder");
+        image
+    }
+
+    fn root(&self) -> PathBuf {
+        self.0.path().join("root")
+    }
+
+    fn volume(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn bytes(&self) -> u64 {
+        let said = assert_done(Command::new("du").args(["--summarize", "--bytes"]).arg(self.root()));
+        said.split_whitespace().next().and_then(|bytes| bytes.parse().ok()).expect("a size")
+    }
+
+    /// A command in it, in mounts of its own: the root read-only, the state writable.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let script = "set -e; cd \"$0\"; mkdir -p root/run/secrets; mount --bind root root; \
+                      mount --bind config root/etc/cdc; mount --bind secrets root/run/secrets; \
+                      mount --bind state root/var/lib/cdc; mount -o remount,bind,ro root; \
+                      exec chroot --userspec=65532:65532 root /usr/bin/cdc \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script]).arg(self.0.path()).args(arguments);
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("CDC_CONFIG", "/etc/cdc/cdc.toml");
+        command
+    }
+
+    fn start(&self) -> Running {
+        Running(self.command(&["run"]).stdin(Stdio::null()).spawn().expect("start the image"))
+    }
+
+    /// The image's health check; its exit code.
+    fn health(&self) -> Option<i32> {
+        let dockerfile = fs::read_to_string(deploy("Dockerfile")).expect("the Dockerfile");
+        assert!(
+            dockerfile.contains(r#"CMD ["/usr/bin/cdc", "status", "--healthy"]"#),
+            "another health check"
+        );
+        run(&mut self.command(&["status", "--healthy"])).status.code()
+    }
+}
+
+fn assert_done(command: &mut Command) -> String {
+    let output = run(command);
+    assert!(output.status.success(), "{command:?}: {}", text(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Where they are installed; once a test process.
+fn tools() -> &'static Path {
+    static TOOLS: OnceLock<PathBuf> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        assert_done(Command::new(repository().join("dev/install")).arg("packaging"));
+        let state = || repository().join(".state");
+        std::env::var_os("CDC_STATE").map_or_else(state, PathBuf::from).join("packaging")
+    })
+}
+
+fn deploy(file: &str) -> PathBuf {
+    repository().join("deploy").join(file)
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository")
+}
