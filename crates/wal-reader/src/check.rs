@@ -22,10 +22,14 @@ pub struct Finding {
 }
 
 /// What a checkpoint says of the slot, if there is one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Known {
     /// Where the checkpoint stands; none if nothing was ever saved.
     pub position: Option<Lsn>,
+    /// Whether the pipeline is running just now, so that its slot has a reader.
+    pub is_running: bool,
+    /// Where the checkpoint is kept.
+    pub state: String,
 }
 
 /// Looks at the server, the role, the tables, the publication and the slot.
@@ -33,9 +37,8 @@ pub struct Known {
 /// # Errors
 /// When the server can't be asked at all.
 pub async fn check(options: &Options, known: Known) -> Result<Vec<Finding>, Error> {
-    let mut replication = wire::connect(&options.connection, Mode::Replication).await?;
     let mut findings = Findings::default();
-    if !findings.keep(system::identify(&mut replication).await.map(drop))? {
+    if !findings.keep(identify(options).await)? {
         return Ok(findings.0);
     }
     let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
@@ -43,8 +46,13 @@ pub async fn check(options: &Options, known: Known) -> Result<Vec<Finding>, Erro
     let tables = check_publication(&mut sql, options, &mut findings).await?;
     check_rights(&mut sql, options, &tables, &mut findings).await?;
     findings.keep(rules::check(&mut sql, options, &tables).await)?;
-    check_slot(&mut sql, options, known, &mut findings).await?;
+    check_slot(&mut sql, options, &known, &mut findings).await?;
     Ok(findings.0)
+}
+
+async fn identify(options: &Options) -> Result<(), Error> {
+    let mut replication = wire::connect(&options.connection, Mode::Replication).await?;
+    system::identify(&mut replication).await.map(drop)
 }
 
 #[derive(Default)]
@@ -252,10 +260,14 @@ async fn check_rights(
 async fn check_slot(
     sql: &mut Connection,
     options: &Options,
-    known: Known,
+    known: &Known,
     findings: &mut Findings,
 ) -> Result<(), Error> {
     let found = slot::find(sql, &options.slot).await?;
+    if let Some(pid) = found.as_ref().and_then(|slot| slot.active_pid).filter(|_| !known.is_running) {
+        let reader = slot::reader(sql, pid).await?;
+        findings.refusal(&Refusal::SlotActive { slot: options.slot.clone(), reader });
+    }
     let none: [&str; 0] = [];
     match (found, known.position) {
         (Some(slot), Some(position)) => {
@@ -266,7 +278,7 @@ async fn check_slot(
         (Some(slot), None) => findings.refusal(&Refusal::SlotUnknown {
             slot: slot.name,
             confirmed: slot.confirmed.unwrap_or(Lsn::ZERO),
-            state: "the state folder".to_owned(),
+            state: known.state.clone(),
         }),
         (None, Some(checkpoint)) => {
             findings.refusal(&Refusal::SlotMissing { slot: options.slot.clone(), checkpoint });

@@ -41,6 +41,7 @@ pub struct Explanation {
 /// | `CDC-PG-040` | a table can't be sent as `[[table]]` says |
 /// | `CDC-PG-041` | the slot is being read by another |
 /// | `CDC-PG-042` | the publication holds none of the tables |
+/// | `CDC-PG-043` | the role may not read the log |
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", self.explain())]
 #[non_exhaustive]
@@ -54,6 +55,7 @@ pub enum Refusal {
     SlotMissing { slot: String, checkpoint: Lsn },
     SlotForeign { slot: String, problem: String },
     SlotActive { slot: String, reader: String },
+    NoReplicationRight { role: String, said: String },
     SlotAhead { slot: String, confirmed: Lsn, checkpoint: Lsn, tables: String },
     SlotUnknown { slot: String, confirmed: Lsn, state: String },
     OtherSystem { expected: String, found: String },
@@ -90,7 +92,13 @@ impl Refusal {
             Self::Rules { .. } => "CDC-PG-040",
             Self::SlotActive { .. } => "CDC-PG-041",
             Self::NotPublished { .. } => "CDC-PG-042",
+            Self::NoReplicationRight { .. } => "CDC-PG-043",
         }
+    }
+
+    /// Whether it may pass by itself: the server takes a while to give a reader up that is gone.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::SlotActive { .. })
     }
 
     /// What was found, why it matters, what mends it.
@@ -142,8 +150,16 @@ impl Refusal {
             Self::SlotActive { slot, reader } => Explanation::new(
                 format!("slot \"{slot}\" is being read by {reader}"),
                 "a slot has one reader, and what that one confirms is gone for any other",
-                "stop it for good, then try again",
+                "stop it for good (our own predecessor's connection goes by itself), or choose another slot under \
+                 [source.postgres] slot",
             ),
+            Self::NoReplicationRight { role, said } => Explanation::new(
+                format!("role \"{role}\" may not read the log ({said})"),
+                "changes come from there",
+                "as a superuser (a managed server has a role of its own for that instead: on Amazon RDS, GRANT \
+                 rds_replication)",
+            )
+            .with_sql([format!("ALTER ROLE {} REPLICATION;", quote_name(role))]),
             Self::SlotAhead { slot, confirmed, checkpoint, tables } => Explanation::new(
                 format!("slot \"{slot}\" was confirmed up to {confirmed}, beyond the checkpoint at {checkpoint}"),
                 "somebody else read from it, or the state folder is an old copy; the changes in between would be skipped",
@@ -210,11 +226,14 @@ impl Refusal {
 }
 
 impl Explanation {
-    pub(crate) fn new(what: String, why: impl Into<String>, mend: impl Into<String>) -> Self {
+    /// One that needs no statement.
+    pub fn new(what: String, why: impl Into<String>, mend: impl Into<String>) -> Self {
         Self { what, why: why.into(), mend: mend.into(), sql: Vec::new() }
     }
 
-    pub(crate) fn with_sql(self, sql: impl IntoIterator<Item = String>) -> Self {
+    /// The same, mended by these statements.
+    #[must_use]
+    pub fn with_sql(self, sql: impl IntoIterator<Item = String>) -> Self {
         Self { sql: sql.into_iter().collect(), ..self }
     }
 }
@@ -231,7 +250,7 @@ impl fmt::Display for Explanation {
 }
 
 /// The first few names, and how many more there are.
-pub(crate) fn list<T: std::fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
+pub(crate) fn list<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
     const SHOWN: usize = 10;
     let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
     let more = names.len().saturating_sub(SHOWN);

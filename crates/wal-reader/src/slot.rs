@@ -70,6 +70,19 @@ pub async fn drop(connection: &mut Connection, name: &str) -> Result<(), Error> 
     connection.execute(&format!("SELECT pg_catalog.pg_drop_replication_slot({})", quote_text(name))).await
 }
 
+/// Who reads from a slot, for people: what the server tells this role of a process.
+pub async fn reader(connection: &mut Connection, pid: i32) -> Result<String, Error> {
+    let rows = connection
+        .query(&format!(
+            "SELECT pg_catalog.concat_ws(', ', 'user ' || usename, 'application ' || NULLIF(application_name, ''), \
+               'from ' || COALESCE(pg_catalog.host(client_addr), 'this machine')) AS known \
+             FROM pg_catalog.pg_stat_activity WHERE pid = {pid}"
+        ))
+        .await?;
+    let known = rows.first().map(|row| row.get("known")).transpose()?.flatten();
+    Ok(known.map_or_else(|| format!("process {pid}"), |known| format!("process {pid} ({known})")))
+}
+
 async fn query(connection: &mut Connection, condition: &str) -> Result<Vec<Slot>, Error> {
     let rows = connection
         .query(&format!(

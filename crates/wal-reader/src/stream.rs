@@ -75,10 +75,11 @@ impl Stream {
             // A list of names inside a literal.
             format_args!("'{}'", quote_name(&options.publication).replace('\'', "''")),
         );
-        let (reader, writer) = connection
-            .start_replication(&command)
-            .await
-            .map_err(|error| explain(error, &options.slot, position))?;
+        let (reader, writer) = match connection.start_replication(&command).await {
+            // Object in use.
+            Err(error) if error.sqlstate() == Some("55006") => return Err(taken(error, options).await),
+            started => started.map_err(|error| explain(error, &options.slot, position))?,
+        };
         tracing::info!(slot = options.slot, %position, "streaming");
         Ok(Self {
             reader,
@@ -199,6 +200,23 @@ impl Source for Stream {
     fn release(&mut self, position: Position) {
         let Position::Postgres(position) = position;
         self.keepalive.advance_to(position.into());
+    }
+}
+
+/// Who has the slot.
+async fn taken(error: Error, options: &Options) -> Error {
+    let asked = async {
+        let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
+        let found = slot::find(&mut sql, &options.slot).await?;
+        match found.and_then(|slot| slot.active_pid) {
+            Some(pid) => slot::reader(&mut sql, pid).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    match asked.await {
+        Ok(Some(reader)) => Refusal::SlotActive { slot: options.slot.clone(), reader }.into(),
+        Ok(None) => error,
+        Err(second) => second,
     }
 }
 

@@ -1,7 +1,8 @@
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// `[checkpoint]`: where the saved position lives. In this version: in the pipeline's folder.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct Checkpoint {
     /// Which store.
     #[serde(default, rename = "store")]
@@ -9,7 +10,7 @@ pub(crate) struct Checkpoint {
 }
 
 /// Where the saved position lives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub(crate) enum CheckpointStore {
     /// In the pipeline's folder.

@@ -161,7 +161,7 @@ pub(crate) async fn slot_created<T>(
     }
 }
 
-fn identity(options: &Options, system: &System) -> SourceIdentity {
+pub(super) fn identity(options: &Options, system: &System) -> SourceIdentity {
     SourceIdentity::Postgres {
         system_identifier: system.identifier.clone(),
         timeline: system.timeline,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::token;
@@ -12,7 +13,7 @@ use crate::secret::{Secret, SecretSource, read_secret};
 use crate::{Error, tls};
 
 /// `[sink.kafka.tls]`: the section alone asks for TLS. The broker's certificate and its host name are checked.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "TlsKeys")]
 pub struct KafkaTls {
     is_enabled: bool,
@@ -27,7 +28,7 @@ struct ClientCertificate {
     key_password_file: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TlsKeys {
     #[serde(default = "default_enabled")]
@@ -70,7 +71,7 @@ impl TryFrom<TlsKeys> for KafkaTls {
 }
 
 /// `[sink.kafka.sasl]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "SaslKeys")]
 pub enum KafkaSasl {
     /// A name and a password, which goes as it is with PLAIN.
@@ -108,7 +109,7 @@ impl fmt::Display for PasswordMechanism {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SaslKeys {
     mechanism: Mechanism,
@@ -122,7 +123,7 @@ struct SaslKeys {
     token_file: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 enum Mechanism {
     #[serde(rename = "PLAIN")]
     Plain,
