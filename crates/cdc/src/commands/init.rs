@@ -73,19 +73,24 @@ async fn draft(
     variables: &[(String, String)],
 ) -> Result<(Draft, Vec<TableOverview>), Problem> {
     let given = args.url.clone().or_else(|| global.source_url.clone());
-    let url = questions.required("--url", "the database (postgres://user@host:port/database)", given, None, |text| {
-        wire::Config::parse(text).map(|_| SecretUrl::from(text)).map_err(|error| error.to_string())
-    })?;
-    let password_file =
-        questions.optional("a file that holds the password (empty: none is needed, or the environment has it)", || {
-            args.password_file.clone()
-        })?;
+    let url = questions.required(
+        "--url",
+        "the database (postgres://user@host:port/database)",
+        given,
+        None,
+        |text| wire::Config::parse(text).map(|_| SecretUrl::from(text)).map_err(|error| error.to_string()),
+    )?;
+    let password_file = questions.optional(
+        "a file that holds the password (empty: none is needed, or the environment has it)",
+        || args.password_file.clone(),
+    )?;
     let (mut sql, login) = connect(&url, password_file.as_deref(), variables).await?;
     let overview = overview::tables(&mut sql).await.map_err(Error::from)?;
     say(&list(&overview, &login));
 
     let default = login.database().to_owned();
-    let name = questions.required("--name", "a name for the pipeline", args.name.clone(), Some(&default), name)?;
+    let name =
+        questions.required("--name", "a name for the pipeline", args.name.clone(), Some(&default), name)?;
     let publication = match (&args.publication, &args.adopt_slot) {
         (None, Some(slot)) => Some(adopted_publication(&mut sql, questions, slot).await?),
         (given, _) => given.clone(),
@@ -186,13 +191,13 @@ fn sink(args: &InitArgs, global: &Global, questions: &Questions) -> Result<SinkD
             let given = some(&args.servers);
             SinkDraft::Nats(questions.required("--servers", "NATS's servers", given, default, addresses)?)
         }
-        SinkKind::File => SinkDraft::File(questions.required(
-            "--path",
-            "the file",
-            args.path.clone(),
-            None,
-            |text| Ok(PathBuf::from(text)),
-        )?),
+        SinkKind::File => {
+            SinkDraft::File(
+                questions.required("--path", "the file", args.path.clone(), None, |text| {
+                    Ok(PathBuf::from(text))
+                })?,
+            )
+        }
         SinkKind::Stdout => SinkDraft::Stdout,
         SinkKind::Null => SinkDraft::Null,
     })
@@ -223,10 +228,12 @@ fn write(output: &Path, text: &str) -> Result<(), Problem> {
 }
 
 fn list(tables: &[TableOverview], login: &wire::Config) -> String {
-    let mut text = format!("database {} as {} sees it: {} tables\n", login.database(), login.user(), tables.len());
+    let mut text =
+        format!("database {} as {} sees it: {} tables\n", login.database(), login.user(), tables.len());
     let mut largest: Vec<&TableOverview> = tables.iter().collect();
     largest.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
-    let width = largest.iter().take(LISTED).map(|table| table.name.to_string().chars().count()).max().unwrap_or(0);
+    let width =
+        largest.iter().take(LISTED).map(|table| table.name.to_string().chars().count()).max().unwrap_or(0);
     for table in largest.iter().take(LISTED) {
         let identity = match table.identity {
             Identity::PrimaryKey => "primary key",
@@ -266,7 +273,9 @@ fn name(text: &str) -> Result<PipelineName, String> {
 }
 
 fn patterns(text: &str) -> Result<Vec<TablePattern>, String> {
-    text.split(',').map(|pattern| pattern.parse::<TablePattern>().map_err(|error| error.to_string())).collect()
+    text.split(',')
+        .map(|pattern| pattern.parse::<TablePattern>().map_err(|error| error.to_string()))
+        .collect()
 }
 
 fn say(text: &str) {

@@ -18,14 +18,19 @@ pub(super) fn text() -> String {
     }
     // One pipeline has one source and one sink; either may come from the environment or a flag.
     for choice in ["source", "sink"] {
-        if let Some(choice) = root.pointer_mut(&format!("/properties/{choice}")).and_then(Value::as_object_mut) {
+        if let Some(choice) =
+            root.pointer_mut(&format!("/properties/{choice}")).and_then(Value::as_object_mut)
+        {
             choice.insert("maxProperties".to_owned(), json!(1));
         }
     }
     if let Some(root) = root.as_object_mut() {
         root.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
         root.insert("title".to_owned(), json!("cdc.toml"));
-        root.insert("description".to_owned(), json!("One pipeline of cdc: one source, one sink. docs/configuration.md"));
+        root.insert(
+            "description".to_owned(),
+            json!("One pipeline of cdc: one source, one sink. docs/configuration.md"),
+        );
     }
     // Strings, numbers and maps have nothing that JSON can't hold.
     serde_json::to_string_pretty(&root).map(|text| text + "\n").unwrap_or_default()

@@ -228,8 +228,14 @@ mod tests {
         for (url, without) in [
             ("postgres://cdc@h/shop?sslmode=require", "postgres://cdc@h/shop?sslmode=require"),
             ("postgres://cdc:hunter2@h:5432/shop", "postgres://cdc@h:5432/shop"),
-            ("postgres://cdc@h/shop?password=hunter2&sslmode=require", "postgres://cdc@h/shop?sslmode=require"),
-            ("postgres://cdc@h/shop?sslmode=require&password=hunter2", "postgres://cdc@h/shop?sslmode=require"),
+            (
+                "postgres://cdc@h/shop?password=hunter2&sslmode=require",
+                "postgres://cdc@h/shop?sslmode=require",
+            ),
+            (
+                "postgres://cdc@h/shop?sslmode=require&password=hunter2",
+                "postgres://cdc@h/shop?sslmode=require",
+            ),
             ("postgres://cdc@h/shop?password=hunter2", "postgres://cdc@h/shop"),
             ("postgres://cdc:a@h/shop?sslpassword=b&x=y", "postgres://cdc@h/shop?x=y"),
         ] {

@@ -32,7 +32,12 @@ impl Questions {
             return Ok(given);
         }
         let missing = |what: String| {
-            Problem::new(ExitStatus::Usage, "CDC-CLI-009", what, "give it, or run this on a terminal; see cdc init --help")
+            Problem::new(
+                ExitStatus::Usage,
+                "CDC-CLI-009",
+                what,
+                "give it, or run this on a terminal; see cdc init --help",
+            )
         };
         if !self.can_ask {
             let default = default.ok_or_else(|| missing(format!("{flag} is missing: {question}")))?;

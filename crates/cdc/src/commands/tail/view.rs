@@ -151,8 +151,10 @@ mod tests {
 
     #[test]
     fn no_value_reaches_the_terminal_as_a_command() {
-        let event =
-            format!(r#"{{"op":"insert","schema":"a\u001b[2J","table":"b","after":{{"c\u0007":"\u001b[31m{}"}}}}"#, "x".repeat(99));
+        let event = format!(
+            r#"{{"op":"insert","schema":"a\u001b[2J","table":"b","after":{{"c\u0007":"\u001b[31m{}"}}}}"#,
+            "x".repeat(99)
+        );
         let line = line(event.as_bytes(), Colour::No);
         assert!(!line.chars().any(char::is_control), "{line:?}");
         assert!(line.ends_with("xxx…") && line.len() < 120, "{line}");
