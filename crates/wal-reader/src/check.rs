@@ -38,8 +38,15 @@ pub struct Known {
 /// When the server can't be asked at all.
 pub async fn check(options: &Options, known: Known) -> Result<Vec<Finding>, Error> {
     let mut findings = Findings::default();
-    if !findings.keep(identify(options).await)? {
-        return Ok(findings.0);
+    match identify(options).await {
+        Err(Error::Refused(refusal)) => {
+            findings.refusal(&refusal);
+            // All else can be asked without that right.
+            if !matches!(*refusal, Refusal::NoReplicationRight { .. }) {
+                return Ok(findings.0);
+            }
+        }
+        identified => identified?,
     }
     let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
     check_server(&mut sql, &mut findings).await?;

@@ -178,7 +178,6 @@ fn sink(args: &InitArgs, global: &Global, questions: &Questions) -> Result<SinkD
         Some("kafka").filter(|_| questions.can_ask()),
         |text| <SinkKind as clap::ValueEnum>::from_str(text, true),
     )?;
-    let addresses = |text: &str| Ok(text.split(',').map(|address| address.trim().to_owned()).collect());
     let some = |given: &[String]| (!given.is_empty()).then(|| given.to_vec());
     Ok(match kind {
         SinkKind::Kafka => {
@@ -276,6 +275,10 @@ fn patterns(text: &str) -> Result<Vec<TablePattern>, String> {
     text.split(',')
         .map(|pattern| pattern.parse::<TablePattern>().map_err(|error| error.to_string()))
         .collect()
+}
+
+fn addresses(text: &str) -> Result<Vec<String>, String> {
+    Ok(text.split(',').map(|address| address.trim().to_owned()).collect())
 }
 
 fn say(text: &str) {

@@ -43,13 +43,14 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(crate) async fn tail(config: &Config, args: &TailArgs) -> Result<ExitStatus, Problem> {
     let Source::Postgres(source) = &config.source;
     let options = options(pipeline::options(source, config)?, args);
+    let mut told_to_end = std::pin::pin!(told_to_end());
     let mut stream = tokio::select! {
         opened = open(&options) => opened?,
-        () = told_to_end() => return Ok(ExitStatus::Done),
+        () = &mut told_to_end => return Ok(ExitStatus::Done),
     };
     let printed = tokio::select! {
         printed = print(&mut stream, config, args) => printed,
-        () = told_to_end() => Ok(()),
+        () = &mut told_to_end => Ok(()),
     };
     // The slot goes with the connection, however that ends.
     _ = timeout(GOODBYE, stream.close()).await;

@@ -28,6 +28,7 @@ pub(crate) struct AdminTls {
 /// An address and a port to serve on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
 pub(crate) struct Listen(pub(crate) SocketAddr);
 
 impl Admin {

@@ -12,6 +12,7 @@ pub(crate) struct Checkpoint {
 /// Where the saved position lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("enum" = ["file"]))]
 pub(crate) enum CheckpointStore {
     /// In the pipeline's folder.
     #[default]

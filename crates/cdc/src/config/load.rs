@@ -28,6 +28,7 @@ pub(crate) enum LoadMode {
 /// How many connections read at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "i64")]
+#[schemars(extend("minimum" = 1, "maximum" = 64))]
 pub(crate) struct LoadWorkers(u8);
 
 impl LoadWorkers {

@@ -20,11 +20,13 @@ pub(crate) struct Pipeline {
 /// A pipeline's name: `[A-Za-z0-9_-]+`, short enough for `cdc_<name>` to name a slot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = "^[A-Za-z0-9_-]{1,59}$"))]
 pub(crate) struct PipelineName(String);
 
 /// A budget in MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "i64")]
+#[schemars(extend("minimum" = 1, "maximum" = 4096))]
 pub(crate) struct BufferMb(u16);
 
 /// PostgreSQL's names have at most 63 bytes, and four go to `cdc_`.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 /// character stands for itself, and `""` for a quote. Case counts, as it does in the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
 pub(crate) struct TablePattern {
     schema: Vec<Glyph>,
     table: Vec<Glyph>,

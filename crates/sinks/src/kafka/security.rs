@@ -15,6 +15,7 @@ use crate::{Error, tls};
 /// `[sink.kafka.tls]`: the section alone asks for TLS. The broker's certificate and its host name are checked.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "TlsKeys")]
+#[schemars(with = "TlsKeys")]
 pub struct KafkaTls {
     is_enabled: bool,
     ca_file: Option<PathBuf>,
@@ -73,6 +74,7 @@ impl TryFrom<TlsKeys> for KafkaTls {
 /// `[sink.kafka.sasl]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "SaslKeys")]
+#[schemars(with = "SaslKeys")]
 pub enum KafkaSasl {
     /// A name and a password, which goes as it is with PLAIN.
     Password {

@@ -20,6 +20,7 @@ use crate::{Error, tls};
 /// `[sink.nats.tls]`: the section alone asks for TLS. The server's certificate and its host name are checked.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "TlsKeys")]
+#[schemars(with = "TlsKeys")]
 pub struct NatsTls {
     is_required: bool,
     ca_file: Option<PathBuf>,
