@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use end_to_end::connector::binary;
@@ -51,7 +52,7 @@ fn by_flags_with_what_the_administrator_must_do() {
     setup.write_some();
     setup.catch_up();
     assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
-    let reads = events(&setup).iter().filter(|event| event["op"] == "read").count();
+    let reads = events(&setup.events_file()).iter().filter(|event| event["op"] == "read").count();
     assert_eq!(reads, 100);
 }
 
@@ -135,7 +136,8 @@ fn a_slot_is_adopted_where_it_stands_and_nothing_is_loaded() {
 
     setup.start_streaming();
     setup.session.execute("INSERT INTO orders VALUES (1004, 'new')");
-    setup.cdc.wait_until("an event arrives", || !events(&setup).is_empty());
+    let file = setup.events_file();
+    setup.cdc.wait_until("an event arrives", || !events(&file).is_empty());
     // While it holds the slot, nobody else can have it.
     let other = ["--force", "--name", "other", "--output", "other.toml", "--adopt-slot", &slot];
     assert_refused(&flags.run(&setup, &other), &["CDC-PG-041", &slot, &setup.role.name]);
@@ -149,7 +151,7 @@ fn a_slot_is_adopted_where_it_stands_and_nothing_is_loaded() {
     setup.cdc.wait_until("it is let go of", || setup.session.value(&released).as_deref() == Some("t"));
     assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
 
-    let rows: BTreeSet<(u64, String, i64)> = events(&setup)
+    let rows: BTreeSet<(u64, String, i64)> = events(&file)
         .iter()
         .filter(|event| event["table_seq"].is_u64() && event["key"].is_object())
         .map(|event| {
@@ -171,7 +173,7 @@ fn a_slot_is_adopted_where_it_stands_and_nothing_is_loaded() {
         setup.cdc.log_text()
     );
     let kinds: BTreeSet<String> =
-        events(&setup).iter().map(|event| event["op"].as_str().unwrap().to_owned()).collect();
+        events(&file).iter().map(|event| event["op"].as_str().unwrap().to_owned()).collect();
     assert!(!kinds.contains("read") && !kinds.contains("load_begin"), "{kinds:?}");
 
     // What is begun is not adopted again, and not what is not there or not ours to read.
@@ -219,8 +221,8 @@ fn text(output: &Output) -> String {
 }
 
 /// What is in the file by now, without a last line that is still being written.
-fn events(setup: &Setup) -> Vec<Value> {
-    let text = fs::read_to_string(setup.events_file()).unwrap_or_default();
+fn events(file: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(file).unwrap_or_default();
     text.split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))
         .map(|line| serde_json::from_str(line).unwrap())
