@@ -20,7 +20,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -35,6 +35,8 @@ pub struct Connector {
     folder: TempDir,
     state_dir: PathBuf,
     process: Option<Child>,
+    /// Ends when nobody holds the other end of its standard error.
+    reader: Option<JoinHandle<()>>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -51,7 +53,14 @@ impl Connector {
 
     /// The same with a state folder elsewhere.
     pub fn with_state_dir(name: &str, config: &str, folder: TempDir, state_dir: PathBuf) -> Self {
-        let connector = Self { name: name.to_owned(), folder, state_dir, process: None, log: Arc::default() };
+        let connector = Self {
+            name: name.to_owned(),
+            folder,
+            state_dir,
+            process: None,
+            reader: None,
+            log: Arc::default(),
+        };
         connector.configure(config);
         connector
     }
@@ -99,11 +108,11 @@ impl Connector {
         let mut process = spawner::spawn(command);
         let stderr = process.stderr.take().expect("its standard error");
         let log = Arc::clone(&self.log);
-        thread::spawn(move || {
+        self.reader = Some(thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 log.lock().expect("the log").push(line);
             }
-        });
+        }));
         self.process = Some(process);
     }
 
@@ -123,6 +132,7 @@ impl Connector {
         let mut process = self.process.take().expect("a running process");
         process.kill().expect("kill");
         process.wait().expect("wait for its end");
+        self.read_to_the_end();
         self.note("(killed)");
     }
 
@@ -143,6 +153,7 @@ impl Connector {
         let deadline = Instant::now() + Self::PATIENCE;
         loop {
             if let Some(status) = process.try_wait().expect("look after the process") {
+                self.read_to_the_end();
                 self.note(&format!("(ended: {status})"));
                 return status.code();
             }
@@ -151,6 +162,12 @@ impl Connector {
                 panic!("it did not end within {:?}:\n{}", Self::PATIENCE, self.log_text());
             }
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn read_to_the_end(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("what it said last");
         }
     }
 

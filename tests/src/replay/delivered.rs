@@ -88,7 +88,7 @@ impl Delivered {
     pub fn each_of_nats(url: &str, stream: &str, mut take: impl FnMut(Self)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let context = jetstream::new(async_nats::connect(url).await.expect("connect to NATS"));
+            let context = jetstream::new(connected(url).await);
             let stream = context.get_stream(stream).await.expect("the stream");
             let mut missing = stream.cached_info().state.messages;
             let consumer = stream.create_consumer(OrderedConfig::default()).await.expect("a consumer");
@@ -107,6 +107,19 @@ impl Delivered {
             }
         });
     }
+}
+
+/// The client makes no use of a login within the URL.
+async fn connected(url: &str) -> async_nats::Client {
+    let place = url.trim_start_matches("nats://");
+    let options = match place.split_once('@').and_then(|(login, _)| login.split_once(':')) {
+        Some((user, password)) => {
+            async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+        }
+        None => async_nats::ConnectOptions::new(),
+    };
+    let place = place.rsplit('@').next().unwrap_or_default();
+    options.connect(place).await.expect("connect to NATS")
 }
 
 fn read_varint(reader: &mut impl Read) -> Option<usize> {

@@ -35,14 +35,28 @@ impl Role {
         role
     }
 
-    /// Gives all tables to their owner, also those that were made later.
-    pub fn hand_over(&self, session: &Session) {
+    /// Gives all tables to their owner, also those that the superuser makes later.
+    fn hand_over(&self, session: &Session) {
         let tables = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables \
                       WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
         for row in session.rows(tables) {
             let table = row[0].as_deref().unwrap();
             session.execute(&format!("ALTER TABLE {table} OWNER TO \"{}\"", self.owner));
         }
+        session.execute(&format!(
+            "DROP EVENT TRIGGER IF EXISTS hand_over; \
+             CREATE OR REPLACE FUNCTION public.hand_over() RETURNS event_trigger LANGUAGE plpgsql AS $$ \
+             DECLARE made record; \
+             BEGIN \
+               FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() WHERE object_type = 'table' \
+                           AND schema_name <> 'pg_temp' LOOP \
+                 EXECUTE format('ALTER TABLE %s OWNER TO %I', made.object_identity, '{}'); \
+               END LOOP; \
+             END $$; \
+             CREATE EVENT TRIGGER hand_over ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS') \
+             EXECUTE FUNCTION public.hand_over()",
+            self.owner
+        ));
     }
 
     /// A superuser's URL, as this role.

@@ -60,7 +60,6 @@ fn no_table_matches() {
 fn a_table_without_replica_identity() {
     let mut setup = Setup::new("no-identity");
     setup.session.execute("CREATE TABLE notes (note text)");
-    setup.role.hand_over(&setup.session);
     setup.assert_refused(1, &["CDC-PG-031", "ALTER TABLE \"public\".\"notes\" REPLICA IDENTITY FULL"]);
     setup.session.execute("ALTER TABLE notes REPLICA IDENTITY FULL; INSERT INTO notes VALUES ('one')");
     setup.assert_works();

@@ -3,7 +3,6 @@
 #![allow(missing_docs)]
 
 #[path = "../../../crates/sinks/tests/common/mod.rs"]
-#[allow(dead_code)]
 mod common;
 mod kafka;
 mod nats;

@@ -51,7 +51,7 @@ impl RateMeter {
     /// The mean of the last seconds.
     pub(super) fn rates(&self, now: Instant) -> Rates {
         let before = self.notes.iter().rev().find(|note| now.saturating_duration_since(note.at) >= WINDOW);
-        let Some(before) = before.or(self.notes.front()) else { return Rates::default() };
+        let Some(before) = before.or_else(|| self.notes.front()) else { return Rates::default() };
         let seconds = now.saturating_duration_since(before.at).as_secs_f64();
         Rates {
             read: self.read.flow_since(before.read, seconds),

@@ -187,7 +187,7 @@ mod tests {
         for number in 0..TABLES_COUNTED {
             tables
                 .entries
-                .insert(Counted::Table(TableName::new("gone", &number.to_string())), Entry::default());
+                .insert(Counted::Table(TableName::new("gone", number.to_string())), Entry::default());
         }
         for number in 0..3 {
             tables.count(&tally(number), 1);

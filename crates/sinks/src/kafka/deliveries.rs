@@ -250,6 +250,10 @@ impl ClientContext for Deliveries {
             *lock(&self.0.last_error) = Some(reason.to_owned());
             return;
         }
+        // Until one has taken us, whoever waits for that says what is wrong.
+        if !self.0.is_open.load(Ordering::Acquire) {
+            return;
+        }
         let reason = lock(&self.0.last_error).clone().unwrap_or_else(|| "no broker answers".to_owned());
         if !self.0.down.swap(true, Ordering::Relaxed)
             && let Some(held_back) = self.0.quiet.pass()

@@ -132,10 +132,7 @@ impl Attempt<'_> {
         let socket = self.open(address).await.map_err(|error| self.unreachable(error))?;
         let stream = self.encrypt(socket, encryption, &endpoint).await?;
         let mut connection = Connection::new(stream, endpoint);
-        startup::write_packet(&mut connection, self.config, self.mode)?;
-        connection.send(&startup::DOING).await?;
-        authenticate(&mut connection, self.config, self.host).await?;
-        startup::finish(&mut connection).await.map_err(|error| self.explain(error))?;
+        self.introduce(&mut connection).await.map_err(tls::told_late)?;
         check_target(&mut connection, self.wanted).await?;
         tracing::debug!(
             server = %connection.endpoint,
@@ -145,6 +142,13 @@ impl Attempt<'_> {
             "connected"
         );
         Ok(connection)
+    }
+
+    async fn introduce(&self, connection: &mut Connection) -> Result<(), Error> {
+        startup::write_packet(connection, self.config, self.mode)?;
+        connection.send(&startup::DOING).await?;
+        authenticate(connection, self.config, self.host).await?;
+        startup::finish(connection).await.map_err(|error| self.explain(error))
     }
 
     async fn open(&self, address: &Address<'_>) -> io::Result<Socket> {
