@@ -38,7 +38,6 @@ fn beside_a_running_pipeline_both_see_the_rows() {
 fn what_is_shown_can_be_chosen_and_nothing_is_written_down() {
     let mut setup = Setup::new("chosen");
     setup.session.execute("CREATE TABLE customers (id int PRIMARY KEY, email text)");
-    setup.role.hand_over(&setup.session);
     setup.configure(
         "[[table]]\nmatch = \"public.customers\"\nmask = { email = \"sha256\" }",
         &setup.file_sink(),
