@@ -111,7 +111,8 @@ fn privileges_that_are_missing() {
 fn a_slot_that_another_reads() {
     let postgres = Postgres::start(16);
     let mut setup = Setup::on(&postgres, "taken");
-    let sink = "[sink.file]\npath = \"events\"";
+    // One that two can have.
+    let sink = "[sink.null]";
     setup.configure("", sink);
     setup.start_streaming();
     setup.write_some();
@@ -137,7 +138,6 @@ fn a_slot_that_another_reads() {
     // A pipeline's own reader is none.
     assert_ends(&setup, &["check"], 0, &[]);
     assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
-    setup.assert_nothing_lost();
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Changes shown to a person: beside a running pipeline, and without leaving anything behind.
 
 use std::fs;
-use std::io::Read as _;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use end_to_end::connector::{Connector, binary};
 use end_to_end::session::Session;
@@ -15,7 +15,7 @@ fn beside_a_running_pipeline_both_see_the_rows() {
     let mut setup = Setup::new("tail");
     setup.start_streaming();
     setup.catch_up();
-    let tail = Tail::start(&mut setup, &["--json", "--limit", "3"]);
+    let tail = Tail::start(&setup, &["--json", "--limit", "3"]);
     setup.session.execute("INSERT INTO orders VALUES (2001, 'a'), (2002, 'b')");
     setup.session.execute("DELETE FROM orders WHERE id = 2001");
     setup.session.execute("INSERT INTO orders VALUES (2003, 'one too many')");
@@ -26,7 +26,7 @@ fn beside_a_running_pipeline_both_see_the_rows() {
         .map(|event| (event["op"].as_str().unwrap(), event["key"]["id"].as_i64().unwrap()))
         .collect();
     assert_eq!(seen, [("insert", 2001), ("insert", 2002), ("delete", 2001)], "{text}");
-    assert_no_slot_is_left(&mut setup);
+    assert_no_slot_is_left(&setup);
     // The pipeline never noticed.
     setup.write_some();
     setup.catch_up();
@@ -53,7 +53,7 @@ fn what_is_shown_can_be_chosen_and_nothing_is_written_down() {
     assert_says(&String::from_utf8_lossy(&none.stderr), &["CDC-PG-042", "public.orders", "public.customers"]);
 
     let arguments = ["--tables", "public.customers", "--op", "update,delete", "--limit", "2"];
-    let tail = Tail::start(&mut setup, &arguments);
+    let tail = Tail::start(&setup, &arguments);
     setup.session.execute(
         "INSERT INTO orders VALUES (3001, 'no'); INSERT INTO customers VALUES (1, 'a@b'); \
          UPDATE customers SET email = 'b@c'; DELETE FROM orders WHERE id = 3001; DELETE FROM customers",
@@ -65,29 +65,34 @@ fn what_is_shown_can_be_chosen_and_nothing_is_written_down() {
     assert_says(lines[1], &["delete", "public.customers id=1"]);
     // As the pipeline would send it; and no colours where there is no terminal.
     assert!(!text.contains("b@c") && !text.contains('\x1b'), "{text:?}");
-    assert_no_slot_is_left(&mut setup);
+    assert_no_slot_is_left(&setup);
     assert_eq!(fs::read(setup.cdc.state_folder().join("checkpoint")).unwrap(), before);
 
-    let tail = Tail::start(&mut setup, &[]);
+    let tail = Tail::start(&setup, &[]);
     tail.interrupt();
     assert_eq!(tail.end(0), "");
-    assert_no_slot_is_left(&mut setup);
+    assert_no_slot_is_left(&setup);
     setup.assert_works();
 }
 
 /// `cdc tail`, which goes on until it has had enough.
-struct Tail(Child);
+struct Tail(Child, BufReader<ChildStderr>);
 
 impl Tail {
     /// Starts it, and waits until it is reading.
-    fn start(setup: &mut Setup, arguments: &[&str]) -> Self {
+    fn start(setup: &Setup, arguments: &[&str]) -> Self {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(binary()).arg("tail").args(arguments);
         command.arg("--config").arg(setup.cdc.config_file()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let tail = Self(command.stdin(Stdio::null()).spawn().unwrap());
-        let active = format!("{} AND active", slots(&setup.session));
-        wait(|| setup.session.value(&active).as_deref() == Some("1"));
-        tail
+        let mut tail = command.stdin(Stdio::null()).spawn().unwrap();
+        // The slot is there, and active, before it is ready.
+        let mut said = BufReader::new(tail.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("waiting for changes") {
+            line.clear();
+            assert!(said.read_line(&mut line).unwrap() > 0, "it ended");
+        }
+        Self(tail, said)
     }
 
     fn interrupt(&self) {
@@ -99,13 +104,13 @@ impl Tail {
     fn end(mut self, exit_code: i32) -> String {
         let (mut shown, mut said) = (String::new(), String::new());
         self.0.stdout.take().unwrap().read_to_string(&mut shown).unwrap();
-        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        self.1.read_to_string(&mut said).unwrap();
         assert_eq!(self.0.wait().unwrap().code(), Some(exit_code), "{said}");
         shown
     }
 }
 
-fn assert_no_slot_is_left(setup: &mut Setup) {
+fn assert_no_slot_is_left(setup: &Setup) {
     wait(|| setup.session.value(&slots(&setup.session)).as_deref() == Some("0"));
 }
 
