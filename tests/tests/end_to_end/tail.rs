@@ -12,7 +12,7 @@ use crate::setup::{Setup, assert_says};
 
 #[test]
 fn beside_a_running_pipeline_both_see_the_rows() {
-    let mut setup = Setup::new("tail");
+    let mut setup = Setup::new("watched");
     setup.start_streaming();
     setup.catch_up();
     let tail = Tail::start(&setup, &["--json", "--limit", "3"]);
