@@ -109,7 +109,8 @@ mod tests {
                 let found = schema.pointer(&format!("/properties/{path}{inner}/properties/{key}"));
                 let is_secret = is_secret_key(key) && !key.ends_with("_file");
                 assert_eq!(found.is_none(), is_secret, "{}.{key}", section.path);
-                assert!(is_secret || !found.unwrap().to_string().contains("null\""), "{found:?}");
+                // TOML has no null.
+                assert!(is_secret || !found.unwrap()["type"].is_array(), "{found:?}");
             }
         }
     }
