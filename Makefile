@@ -4,8 +4,10 @@ SHELL := /bin/bash
 STATE := $(abspath $(or $(CDC_STATE),.state))
 export CDC_STATE := $(STATE)
 
+PICTURES := streaming-light.png loading-dark.png sink-down-light.png ended-light.png streaming-phone.png 5000-tables-dark.png
+
 .DEFAULT_GOAL := help
-.PHONY: help check test torture consumers demo bench fuzz clean-state
+.PHONY: help check test torture consumers screenshots demo bench fuzz clean-state
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -36,6 +38,12 @@ consumers: ## debezium-json in Flink SQL and in Kafka Connect (2 GB), and that t
 	dev/install build postgres 18 kafka flink connect
 	tests/debezium/consumers
 	examples/consumers/generate && git diff --exit-code --stat -- examples/consumers
+
+screenshots: ## the pictures of the live page in docs/images, made anew
+	dev/install build postgres 15 17 nats browser
+	$(call with_servers,cargo test --workspace --locked --test end_to_end -- page::)
+	mkdir -p docs/images
+	cp $(addprefix $(STATE)/screenshots/,$(PICTURES)) docs/images/
 
 demo: ## a shop's rows, live; DEMO="--sink kafka" or "--sink nats" for a broker
 	dev/install build postgres 18

@@ -33,6 +33,8 @@ pub struct Look {
     pub is_dark: bool,
 }
 
+/// How high a picture may be, in CSS pixels.
+const PICTURE: u64 = 1000;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Browser {
@@ -152,11 +154,16 @@ impl Browser {
         );
     }
 
-    /// Writes what is seen of the whole page, however long, as PNG.
+    /// Writes what is seen of the page, scrolled down as far as a picture is of use, as PNG.
     pub fn screenshot(&self, file: &Path) {
+        let size =
+            "({width: document.documentElement.clientWidth, height: document.documentElement.scrollHeight})";
+        let size = self.value(size);
+        let height = size["height"].as_u64().map_or(PICTURE, |height| height.min(PICTURE));
+        let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1});
         let taken = self.chromium(
             "Page.captureScreenshot",
-            &json!({"format": "png", "captureBeyondViewport": true, "optimizeForSpeed": false}),
+            &json!({"format": "png", "captureBeyondViewport": true, "optimizeForSpeed": false, "clip": clip}),
         );
         let png = STANDARD.decode(taken["data"].as_str().expect("a screenshot")).expect("base64");
         fs::create_dir_all(file.parent().expect("a folder")).expect("make the folder of screenshots");

@@ -33,6 +33,7 @@ mod process;
 mod progress;
 mod shutdown;
 mod status;
+mod store;
 mod watch;
 
 use std::io::Write as _;

@@ -28,7 +28,6 @@ mod streaming;
 
 use std::sync::Arc;
 
-use checkpoint::FileStore;
 use event::{BatchLimits, BatchPool, Encoder, Failure, Sink};
 use tokio::sync::mpsc;
 
@@ -41,6 +40,7 @@ use crate::control::ControlRequest;
 use crate::error::Error;
 use crate::shutdown::Shutdown;
 use crate::status::Status;
+use crate::store::Store;
 
 /// What to do with a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Runs until it is done, told to stop, or in need of a person.
-    pub(crate) async fn run(mut self, mut store: FileStore) -> Result<(), Error> {
+    pub(crate) async fn run(mut self, mut store: Store) -> Result<(), Error> {
         let mut backoff = Backoff::default();
         // From then on, a refused login is worth another try: passwords and certificates are renewed at both ends, and
         // not at once (docs/decisions/2026-11-21-credentials-that-had-worked.md).
@@ -87,7 +87,7 @@ impl Pipeline {
     }
 
     /// Opens the sink first: a slot that nobody reads from fills the server's disk.
-    async fn attempt(&mut self, store: &mut FileStore, was_accepted: &mut bool) -> Result<(), Error> {
+    async fn attempt(&mut self, store: &mut Store, was_accepted: &mut bool) -> Result<(), Error> {
         self.status.starting();
         let about = sinks::Pipeline {
             source: self.config.pipeline.name.to_string(),
@@ -116,7 +116,7 @@ impl Pipeline {
     async fn deliver<K>(
         &mut self,
         opening: impl Future<Output = Result<K, K::Error>>,
-        store: &mut FileStore,
+        store: &mut Store,
         was_accepted: &mut bool,
     ) -> Result<(), Error>
     where

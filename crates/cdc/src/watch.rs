@@ -75,7 +75,7 @@ impl Watcher {
             None => wire::connect(&self.options.connection, Mode::Sql).await?,
         };
         if wants_estimates {
-            let estimates = estimated_rows(&mut connection, &self.options.publication).await?;
+            let estimates = estimated_rows(&mut connection).await?;
             self.status.rows_expected(&estimates);
         }
         let sight = look(&mut connection, &self.options.slot).await?;

@@ -11,6 +11,7 @@ mod handover;
 mod murmur2;
 mod names;
 mod security;
+mod store;
 mod token;
 mod topics;
 
@@ -33,6 +34,7 @@ use self::handover::{Handover, Producing};
 use self::names::Names;
 use self::security::Security;
 pub use self::security::{KafkaSasl, KafkaTls};
+pub(crate) use self::store::Store;
 use self::topics::{Creation, Topics};
 use crate::progress::{Progress, progress};
 use crate::{Error, OwnNames, Pipeline};

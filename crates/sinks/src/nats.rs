@@ -14,6 +14,7 @@ mod connecting;
 mod login;
 mod publishing;
 mod resume;
+mod store;
 mod stream;
 mod subjects;
 mod window;
@@ -34,6 +35,7 @@ pub use self::connecting::NatsTls;
 use self::login::Login;
 use self::publishing::{Expected, Publication, Publishing};
 use self::resume::Resume;
+pub(crate) use self::store::Store;
 use self::subjects::Subjects;
 use self::window::Window;
 use crate::acks::Acks;
@@ -215,7 +217,7 @@ impl Nats {
         let (client, place) = connecting::connect(options, &pipeline.source).await?;
         let context = jetstream::new(client.clone());
         let stream = stream::stream(&context, &name, &subjects, options, &place).await?;
-        stream::bucket(&context, &subjects, options, &place).await?;
+        stream::bucket(&context, subjects.bucket(), "Table schemas by fingerprint", options, &place).await?;
         let inbox = client.new_inbox();
         let replies =
             client.subscribe(format!("{inbox}.*")).await.map_err(|error| place.unanswered(error))?;

@@ -135,6 +135,13 @@ impl Loader {
                 self.holder = Some(holder);
                 return Ok(begun);
             }
+            // Since 16 the server itself opens all tables of a publication when it is asked for one
+            // (`pg_get_publication_tables` in pg_publication.c).
+            Err(error) if error.sqlstate() == Some("55P03") => {
+                holder.execute("ROLLBACK").await?;
+                self.holder = Some(holder);
+                return Ok(Begun::NotYet("a published table is locked by somebody else".to_owned()));
+            }
             Err(error) => return Err(session::unreadable(error, name, &self.options.connection)),
         };
         let Some(workers) = self.workers(&exported, name, &plan).await? else {

@@ -20,12 +20,17 @@ pub type Published = BTreeMap<TableName, String>;
 /// A [`Refusal`] with the SQL that a DBA must run where this role may not, or with what would break the application.
 pub async fn ensure(connection: &mut Connection, options: &Options) -> Result<Published, Error> {
     let candidates = catalog::candidates(connection).await?;
+    // Both asking for a publication's tables (since 16) and adding to them wait for whoever locks one of them. Rather
+    // fail and say so, again and again, than wait without a word.
+    connection.execute("SET lock_timeout = '10s'").await?;
     let plan = plan(connection, options, &candidates).await?;
     if !plan.missing.is_empty() {
         refuse_without_identity(&plan.missing)?;
         add(connection, &options.publication, plan.exists, &plan.missing).await?;
     }
     let mut limits = limits(connection, &options.publication).await?;
+    // Creating a slot waits for transactions by their locks, as long as they take.
+    connection.execute("SET lock_timeout = DEFAULT").await?;
     Ok(plan.all.into_iter().map(|name| (name.clone(), limits.remove(&name).unwrap_or_default())).collect())
 }
 

@@ -6,7 +6,6 @@ use event::{Lsn, TableName};
 
 use crate::Error;
 use crate::slot::{self, Slot};
-use crate::sql::quote_text;
 use crate::wire::Connection;
 
 /// What there was to see.
@@ -29,28 +28,23 @@ pub async fn look(connection: &mut Connection, slot: &str) -> Result<Sight, Erro
     Ok(Sight { slot: slot::find(connection, slot).await?, log_end })
 }
 
-/// How many rows the planner believes there are in each table of a publication, where it was ever told (`reltuples` is
-/// -1 before the first VACUUM or ANALYZE).
+/// How many rows the planner believes there are in each table, where it was ever told (`reltuples` is -1 before the
+/// first VACUUM or ANALYZE). Not of a publication's tables alone: asking for those waits for locks on any of them.
 ///
 /// # Errors
 /// When the server does not answer.
-pub async fn estimated_rows(
-    connection: &mut Connection,
-    publication: &str,
-) -> Result<Vec<(TableName, u64)>, Error> {
+pub async fn estimated_rows(connection: &mut Connection) -> Result<Vec<(TableName, u64)>, Error> {
     let rows = connection
-        .query(&format!(
-            "SELECT p.schemaname, p.tablename, c.reltuples::bigint AS rows \
-             FROM pg_catalog.pg_publication_tables p \
-             JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname \
-             JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename \
-             WHERE p.pubname = {} AND c.reltuples >= 0",
-            quote_text(publication)
-        ))
+        .query(
+            "SELECT n.nspname, c.relname, c.reltuples::bigint AS rows \
+             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE c.relkind IN ('r', 'p') AND c.reltuples >= 0 AND n.nspname !~ '^pg_' \
+               AND n.nspname <> 'information_schema'",
+        )
         .await?;
     rows.iter()
         .map(|row| {
-            Ok((TableName::new(row.required("schemaname")?, row.required("tablename")?), row.parse("rows")?))
+            Ok((TableName::new(row.required("nspname")?, row.required("relname")?), row.parse("rows")?))
         })
         .collect()
 }

@@ -38,7 +38,7 @@ impl Delivered {
         }
     }
 
-    /// The messages of a pipeline in Kafka, without the topic of all schemas.
+    /// The messages of a pipeline in Kafka, without the topics of all schemas and of the checkpoint.
     pub fn each_of_kafka(brokers: &str, pipeline: &str, mut take: impl FnMut(Self)) {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
@@ -52,7 +52,8 @@ impl Delivered {
         let prefix = format!("{pipeline}.");
         let topics = metadata.topics().iter().filter(|topic| topic.name().starts_with(&prefix));
         let (mut list, mut missing) = (TopicPartitionList::new(), 0);
-        for topic in topics.filter(|topic| topic.name() != format!("{prefix}schemas")) {
+        let others = ["schemas", "checkpoint"].map(|name| format!("{prefix}{name}"));
+        for topic in topics.filter(|topic| !others.iter().any(|other| other == topic.name())) {
             for partition in topic.partitions() {
                 let (topic, partition) = (topic.name(), partition.id());
                 let (low, high) =

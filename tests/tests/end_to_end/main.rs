@@ -8,6 +8,7 @@
 //! | `refusals` | what servers and other programs refuse: who it is, and what mends it |
 //! | `first_contact` | from nothing to a pipeline, also one that goes on where another program's slot stands |
 //! | `tail` | changes shown to a person, without leaving anything behind |
+//! | `stateless` | without a disk of its own, killed and started elsewhere |
 //! | `shutdown` | told to end, it drains, saves and leaves, whatever it is doing |
 //! | `loads` | loads alone, anew and of added tables, beside changes that go on |
 //! | `tables` | what is sent of a table, under which key, to which topic |
@@ -34,6 +35,7 @@ mod rotation;
 mod secrets;
 mod setup;
 mod shutdown;
+mod stateless;
 mod stranger;
 mod tables;
 mod tail;

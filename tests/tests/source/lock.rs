@@ -94,6 +94,21 @@ async fn nothing_rewrites_the_table_while_it_is_read() {
     assert_eq!(lines(&streamed), ["truncate t"]);
 }
 
+/// Asking for one table of a publication, the server opens them all: a load waits then, and does not fail.
+#[tokio::test]
+async fn an_exclusive_lock_on_another_published_table() {
+    let world = World::own(18, QUIET).await;
+    world.run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)").await;
+    world.begin().await;
+    let mut loader = world.loader().await;
+    let other = world.connect().await;
+    run(&other, "BEGIN; LOCK TABLE u IN ACCESS EXCLUSIVE MODE").await;
+    let begun = loader.begin(&table("t"), None, &HashSet::new()).await.unwrap();
+    assert!(matches!(begun, Begun::NotYet(_)), "{begun:?}");
+    run(&other, "COMMIT").await;
+    begin(&mut loader, "t", None).await;
+}
+
 /// Looking up how the table is published comes between the snapshot and the rows: that is where to hold a load up.
 const HOLD_UP: &str = "BEGIN; LOCK TABLE pg_publication_rel IN ACCESS EXCLUSIVE MODE";
 const IS_HELD_UP: &str =

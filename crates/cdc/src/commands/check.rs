@@ -2,7 +2,6 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
-use checkpoint::FileStore;
 use event::{Failure as _, Position};
 use serde::Serialize;
 use tokio::net::TcpStream;
@@ -16,6 +15,7 @@ use crate::diagnostics::{Colour, Problem};
 use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::pipeline;
+use crate::store::Store;
 
 /// How long a broker may take to accept a connection.
 const REACH: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub(crate) async fn check(config: &Config, json: bool) -> Result<ExitStatus, Pro
 
 /// What is not as it should be.
 pub(super) async fn findings(config: &Config) -> Result<Vec<Finding>, Problem> {
-    let checkpoint = FileStore::peek(&config.pipeline.folder())?;
+    let checkpoint = Store::peek(config).await?;
     let position = checkpoint.and_then(|checkpoint| checkpoint.position).map(|Position::Postgres(lsn)| lsn);
     let is_running = ask(&config.pipeline.control_socket(), &Request::Status {}).await.is_ok();
     let Source::Postgres(source) = &config.source;

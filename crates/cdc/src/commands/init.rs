@@ -7,7 +7,6 @@ mod questions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use checkpoint::FileStore;
 use wal_reader::overview::{self, Identity, TableOverview};
 use wal_reader::wire::{self, Connection, Mode};
 use wal_reader::{Finding, publication};
@@ -23,6 +22,7 @@ use crate::diagnostics::{Colour, Problem};
 use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::pipeline;
+use crate::store::Store;
 
 /// What Debezium calls its publication unless told otherwise.
 const DEBEZIUM_PUBLICATION: &str = "dbz_publication";
@@ -205,7 +205,7 @@ fn sink(args: &InitArgs, global: &Global, questions: &Questions) -> Result<SinkD
 async fn adopt(config: &Config) -> Result<(), Problem> {
     let Source::Postgres(source) = &config.source;
     let options = pipeline::options(source, config)?;
-    let mut store = FileStore::open(&config.pipeline.folder())?;
+    let mut store = Store::open(config)?;
     let adopted = pipeline::adopt(&options, &mut store, config).await.map_err(|error| {
         // Nothing here tries again.
         let code = event::Failure::code(&error);

@@ -1,4 +1,4 @@
-use checkpoint::{Checkpoint, FileStore, LoadState};
+use checkpoint::{Checkpoint, LoadState};
 use event::{Lsn, Position};
 use wal_reader::wire::{self, Mode};
 use wal_reader::{Options, Refusal, publication, rules, slot, system};
@@ -6,6 +6,7 @@ use wal_reader::{Options, Refusal, publication, rules, slot, system};
 use super::{history, postgres};
 use crate::config::Config;
 use crate::error::Error;
+use crate::store::Store;
 
 /// What was taken over.
 #[derive(Debug)]
@@ -21,13 +22,9 @@ pub(crate) struct Adopted {
 ///
 /// # Errors
 /// When the slot can't be gone on with, is still being read, or when there is a checkpoint already.
-pub(crate) async fn adopt(
-    options: &Options,
-    store: &mut FileStore,
-    config: &Config,
-) -> Result<Adopted, Error> {
-    if store.load()?.is_some() {
-        return Err(Error::AlreadyBegun { state: config.pipeline.folder().display().to_string() });
+pub(crate) async fn adopt(options: &Options, store: &mut Store, config: &Config) -> Result<Adopted, Error> {
+    if store.load().await?.is_some() {
+        return Err(Error::AlreadyBegun { state: store.place() });
     }
     let mut replication = wire::connect(&options.connection, Mode::Replication).await?;
     let system = system::identify(&mut replication).await?;
@@ -53,6 +50,6 @@ pub(crate) async fn adopt(
         state.load = LoadState::Done;
     }
     checkpoint.position = Some(Position::Postgres(position));
-    store.save(&checkpoint)?;
+    store.save(&checkpoint).await?;
     Ok(adopted)
 }

@@ -48,15 +48,18 @@ where
     }
     // From here on changes go out: whatever is loaded later is loaded in between them.
     delivery.checkpoint.is_streaming = true;
-    delivery.save()?;
+    delivery.save().await?;
     Ok(true)
 }
+
+/// How often a load that waits says so.
+const SAYS_EVERY: Duration = Duration::from_secs(10);
 
 /// Waits until snapshots are usable, and says what for.
 async fn settle(loader: &mut Loader) -> Result<(), Error> {
     let mut last_said: Option<Instant> = None;
     while let Some(blockers) = loader.blockers().await? {
-        if last_said.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
+        if last_said.is_none_or(|at| at.elapsed() > SAYS_EVERY) {
             if last_said.is_some() {
                 tracing::info!(%blockers, "the load waits for transactions that began before it to end");
             }
@@ -78,6 +81,7 @@ where
     K: Sink,
     Error: From<K::Error>,
 {
+    let mut says_at = Instant::now() + SAYS_EVERY;
     loop {
         match loader.begin(name, from, &HashSet::new()).await? {
             Begun::Reading => match read_unit(loader, delivery).await? {
@@ -85,14 +89,34 @@ where
                 None => return Ok(()),
             },
             Begun::NotYet(reason) => {
-                tracing::debug!(table = %name, reason, "the load waits");
-                sleep(Duration::from_millis(100)).await;
+                if says_at <= Instant::now() {
+                    tracing::info!(table = %name, reason, "the load waits");
+                    says_at = Instant::now() + SAYS_EVERY;
+                }
+                pause(delivery).await?;
             }
             Begun::Gone => {
                 delivery.nothing_to_load(name);
                 return Ok(());
             }
         }
+    }
+}
+
+/// Waits a moment, and takes note of what arrives: what was read before counts, whatever holds up the rest.
+async fn pause<K>(delivery: &mut Delivery<'_, K>) -> Result<(), Error>
+where
+    K: Sink,
+    Error: From<K::Error>,
+{
+    let over = Instant::now() + Duration::from_millis(100);
+    loop {
+        tokio::select! {
+            biased;
+            batches = delivery.sink.durable() => delivery.arrived(batches?),
+            () = sleep_until(over) => return delivery.save_if_due().await,
+        }
+        delivery.save_if_due().await?;
     }
 }
 
@@ -113,7 +137,7 @@ where
             batches = delivery.sink.durable() => {
                 last_arrival = Instant::now();
                 delivery.arrived(batches?);
-                delivery.save_if_due()?;
+                delivery.save_if_due().await?;
                 continue;
             }
             () = sleep_until(last_arrival + stall::HANG_UP_AFTER), if !delivery.has_room() => {

@@ -4,6 +4,8 @@
 // fell behind, is told everything.
 const $ = id => document.getElementById(id);
 const ROWS = 50, HISTORY = 300, SILENCE_MS = 5000;
+// Operations that tell of no row: people count rows.
+const NO_ROWS = ["schema", "load_begin", "load_end", "heartbeat"];
 let report = null, config = "", history = [], errors = [], tables = new Map();
 let heardAt = 0, endedAt = 0, lostSince = 0, stream = null;
 
@@ -11,7 +13,7 @@ let heardAt = 0, endedAt = 0, lostSince = 0, stream = null;
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const count = n => grouped.format(n);
 const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
-const rate = n => n <= 0 ? "0" : n < 9.95 ? n.toFixed(1) : n < 99950 ? count(n) : n < 9.995e6 ? `${(n / 1e3).toFixed(0)} k` : `${(n / 1e6).toFixed(1)} M`;
+const rate = n => n < .05 ? "0" : n < 9.95 ? n.toFixed(1) : n < 99950 ? count(n) : n < 9.995e6 ? `${(n / 1e3).toFixed(0)} k` : `${(n / 1e6).toFixed(1)} M`;
 function size(n) {
   if (n < 1024) return `${Math.round(n)} B`;
   let unit = -1;
@@ -51,7 +53,9 @@ function take(news, isWhole) {
   for (const each of news.tables) {
     const old = tables.get(each.table);
     let total = 0;
-    for (const op in each.events) total += each.events[op];
+    for (const op in each.events) if (!NO_ROWS.includes(op)) total += each.events[op];
+    // Schemas, for consumers that look them up: no table's, and no news to people.
+    if (each.table === "none" && !total) continue;
     const now = old && seconds ? Math.max(0, total - old.total) / seconds : 0;
     tables.set(each.table, { ...each, total, rate: old ? old.rate * .5 + now * .5 : 0 });
     changed.add(each.table);
@@ -62,7 +66,7 @@ function take(news, isWhole) {
 
 function show() {
   if (!report) return;
-  const r = report, slot = r.source.slot, isLost = slot && slot.wal_status === "lost";
+  const r = report, slot = r.source.slot;
   $("main").setAttribute("aria-busy", "false");
   say($("name"), r.pipeline);
   const [label, name] = condition(r);
@@ -78,7 +82,7 @@ function show() {
   say($("in-flight-bytes"), r.in_flight.batches ? `${size(r.in_flight.bytes)} in ${plural(r.in_flight.batches, "batch").replace("batchs", "batches")}` : "nothing waits for the sink");
   const isStalled = r.not_ready_because && (r.state.name === "streaming" || /CDC-(SINK|RUN)/.test(r.not_ready_because));
   tone($("sink").parentElement, "node", isStalled ? "is-bad" : "");
-  tone($("source").parentElement, "node", isLost || r.source.is_reachable === false ? "is-bad" : "");
+  tone($("source").parentElement, "node", isSlotLost(r) || r.source.is_reachable === false ? "is-bad" : "");
 
   sayBig($("rate"), rate(delivered.events_per_second), "events/s");
   say($("rate-note"), `${size(delivered.bytes_per_second)}/s`);
@@ -99,7 +103,11 @@ function show() {
   showTables();
 }
 
+// Graver than whatever else is the matter: what the sink lacks is gone.
+const isSlotLost = r => r.source.slot && r.source.slot.wal_status === "lost";
+
 function condition(r) {
+  if (isSlotLost(r) && r.state.name !== "stopped") return ["slot lost", "bad"];
   switch (r.state.name) {
     case "streaming": return r.is_ready ? ["streaming", "good"] : ["the sink stands still", "bad"];
     case "loading": return ["loading", "calm"];
@@ -110,6 +118,8 @@ function condition(r) {
 }
 
 function sentence(r) {
+  if (isSlotLost(r) && r.state.name !== "stopped")
+    return "The server removed WAL that the slot needed, so changes are gone from the log: `cdc snapshot --new-epoch` loads all tables again.";
   switch (r.state.name) {
     case "streaming":
       if (!r.is_ready) return sentenceOf(r.not_ready_because) + " What it was given is kept, and sent again if need be.";
@@ -217,7 +227,8 @@ function showTables(force) {
   const pages = Math.max(1, Math.ceil(order.length / ROWS));
   page = Math.min(page, pages - 1);
   const first = page * ROWS, shown = order.slice(first, first + ROWS);
-  say($("table-count"), tables.size ? count(tables.size) : "");
+  const named = tables.size - tables.has("none") - tables.has("other");
+  say($("table-count"), named ? count(named) : "");
   say($("page"), order.length ? `${count(first + 1)}–${count(first + shown.length)} of ${count(order.length)}` : "none");
   $("previous").disabled = page === 0;
   $("next").disabled = page >= pages - 1;
