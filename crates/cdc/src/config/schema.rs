@@ -78,7 +78,7 @@ fn place(root: &mut Value, section: &SectionLayout, schema: Value) {
     let (parents, name) = section.path.rsplit_once('.').unwrap_or(("", section.path));
     for parent in parents.split('.').filter(|parent| !parent.is_empty()) {
         let Some(properties) = properties(at) else { return };
-        at = properties.entry(parent.to_owned()).or_insert_with(|| table());
+        at = properties.entry(parent.to_owned()).or_insert_with(table);
     }
     let schema = if name == layout::REPEATED { json!({ "type": "array", "items": schema }) } else { schema };
     if let Some(properties) = properties(at) {
