@@ -84,7 +84,7 @@ fn to_json(findings: &[Finding]) -> String {
     }
     let found: Vec<Found<'_>> = problems_first(findings)
         .map(|Finding { code, is_warning, explanation: Explanation { what, why, mend, sql } }| Found {
-            code: code,
+            code,
             severity: if *is_warning { "warning" } else { "problem" },
             what,
             why,
