@@ -40,10 +40,10 @@ pub struct Connector {
     log: Arc<Mutex<Vec<String>>>,
 }
 
-/// Far more than anything here takes, on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 impl Connector {
+    /// Far more than anything here takes, on a machine that is busy with other tests.
+    pub const PATIENCE: Duration = Duration::from_secs(120);
+
     /// Writes `cdc.toml`: this text after a `[pipeline]` section with this name and a state folder of its own.
     pub fn new(name: &str, config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -150,7 +150,7 @@ impl Connector {
     /// Waits until it ends by itself; its exit code, none if a signal ended it.
     pub fn wait(&mut self) -> Option<i32> {
         let mut process = self.process.take().expect("a running process");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + Self::PATIENCE;
         loop {
             if let Some(status) = process.try_wait().expect("look after the process") {
                 self.read_to_the_end();
@@ -159,7 +159,7 @@ impl Connector {
             }
             if Instant::now() > deadline {
                 process.kill().expect("kill");
-                panic!("it did not end within {PATIENCE:?}:\n{}", self.log_text());
+                panic!("it did not end within {:?}:\n{}", Self::PATIENCE, self.log_text());
             }
             thread::sleep(Duration::from_millis(10));
         }
@@ -179,7 +179,7 @@ impl Connector {
 
     /// Waits for a condition, and meanwhile for the process not to end.
     pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + Self::PATIENCE;
         while !condition() {
             assert!(self.is_running(), "it ended while waiting until {what}:\n{}", self.log_text());
             assert!(Instant::now() < deadline, "waited in vain until {what}:\n{}", self.log_text());

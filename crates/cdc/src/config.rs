@@ -10,6 +10,7 @@
 //! | `layout` | which sections and keys there are; unknown ones |
 //! | `section` | a table of the tree into a struct |
 //! | `error` | what is wrong, with line, caret and remedy |
+//! | `schema` | the JSON Schema, for editors |
 //! | `show` | the tree as it counts, without secrets |
 //! | `secret` | what is never shown |
 //! | `table_pattern` | which tables |
@@ -23,6 +24,7 @@ mod format;
 mod layout;
 mod load;
 mod pipeline;
+mod schema;
 mod secret;
 mod section;
 mod show;
@@ -108,6 +110,11 @@ impl Config {
             Some(config) if faults.is_empty() => Ok(Self { shown, ..config }),
             _ => Err(ConfigError::new(file, text, faults)),
         }
+    }
+
+    /// The JSON Schema of a file, for editors.
+    pub(crate) fn schema() -> String {
+        schema::text()
     }
 
     /// The file as it counts, with everything that overrides it, without secrets: for `cdc config show`.

@@ -7,6 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `postgres` | making sure that the log, the slot and the checkpoint belong together |
+//! | `adopt` | going on where another program's slot stands |
 //! | `history` | which tables there were and are |
 //! | `delivery` | batches to the sink, what their arrival makes safe, and saving it |
 //! | `first_load` | tables as they stand, before any change is sent |
@@ -15,6 +16,7 @@
 //! | `stall` | letting go of the database while a sink takes nothing |
 //! | `backoff` | how long to wait before the next attempt |
 
+mod adopt;
 mod backoff;
 mod delivery;
 mod first_load;
@@ -29,9 +31,10 @@ use std::sync::Arc;
 use event::{BatchLimits, BatchPool, Encoder, Failure, Sink};
 use tokio::sync::mpsc;
 
+pub(crate) use self::adopt::adopt;
 use self::backoff::Backoff;
 use self::delivery::Delivery;
-pub(crate) use self::postgres::{options, prepare, start_over};
+pub(crate) use self::postgres::{options, prepare, slot_created, start_over};
 use crate::config::{self, Config};
 use crate::control::ControlRequest;
 use crate::error::Error;

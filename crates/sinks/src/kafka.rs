@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use event::{Batch, Route, Sink};
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::producer::{Producer as _, ThreadedProducer};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -39,7 +40,7 @@ use crate::progress::{Progress, progress};
 use crate::{Error, OwnNames, Pipeline};
 
 /// `[sink.kafka]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct KafkaOptions {
     /// Where to ask for the cluster: `["127.0.0.1:9092"]`.

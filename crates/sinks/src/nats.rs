@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use async_nats::{Subject, jetstream};
 use event::{Batch, Route, Sink};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -47,7 +48,7 @@ const EXPECTED_LAST_ID: &str = "Nats-Expected-Last-Msg-Id";
 const EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
 
 /// `[sink.nats]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct NatsOptions {
     /// Servers of one cluster: `["nats://127.0.0.1:4222"]`.
@@ -111,7 +112,7 @@ fn default_replicas() -> u8 {
 }
 
 /// Addresses of servers. They can hold passwords, which are never printed.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Servers(Vec<String>);
 

@@ -107,7 +107,7 @@ async fn start(
     let mut checkpoint = Checkpoint::new(source, epoch, config.source.filter_hash());
     history::take_in(&mut checkpoint, tables, config);
     store.save(&checkpoint).await?;
-    let position = create_slot(sql, options).await?;
+    let position = slot_created(slot::create(sql, &options.slot), options).await?;
     tracing::info!(slot = options.slot, %position, epoch, tables = checkpoint.tables.len(), "created the slot");
     checkpoint.position = Some(Position::Postgres(position));
     Ok(checkpoint)
@@ -144,12 +144,16 @@ async fn resume(
     Ok(checkpoint)
 }
 
-async fn create_slot(sql: &mut Connection, options: &Options) -> Result<Lsn, Error> {
+/// Waits for a slot to be created, and says who is in the way.
+pub(crate) async fn slot_created<T>(
+    creating: impl Future<Output = Result<T, wal_reader::Error>>,
+    options: &Options,
+) -> Result<T, Error> {
     let mut aside = wire::connect(&options.connection, Mode::Sql).await?;
-    let mut created = std::pin::pin!(slot::create(sql, &options.slot));
+    let mut creating = std::pin::pin!(creating);
     loop {
         tokio::select! {
-            created = &mut created => return Ok(created?),
+            created = &mut creating => return Ok(created?),
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
         }
         if let Some(blockers) = wal_reader::blockers(&mut aside).await? {
@@ -158,7 +162,7 @@ async fn create_slot(sql: &mut Connection, options: &Options) -> Result<Lsn, Err
     }
 }
 
-fn identity(options: &Options, system: &System) -> SourceIdentity {
+pub(super) fn identity(options: &Options, system: &System) -> SourceIdentity {
     SourceIdentity::Postgres {
         system_identifier: system.identifier.clone(),
         timeline: system.timeline,

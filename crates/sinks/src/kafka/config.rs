@@ -3,6 +3,7 @@ use std::fmt;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::KafkaOptions;
@@ -10,7 +11,7 @@ use super::security::Security;
 use crate::Error;
 
 /// Further settings of librdkafka, by their own names. Values can be secrets: they are never printed.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Properties(BTreeMap<String, String>);
 

@@ -12,6 +12,7 @@ use super::socket::Socket;
 use super::startup::{self, Mode};
 use super::tls::{self, Stream};
 use crate::error::{Endpoint, Error};
+use crate::refusal::Refusal;
 
 /// Opens a session with the first host of the URL that takes it and is in the wanted state. Every address of every
 /// host is tried in its order, each within `connect_timeout`. An error that another host would repeat, such as a wrong
@@ -147,7 +148,7 @@ impl Attempt<'_> {
         startup::write_packet(connection, self.config, self.mode)?;
         connection.send(&startup::DOING).await?;
         authenticate(connection, self.config, self.host).await?;
-        startup::finish(connection).await
+        startup::finish(connection).await.map_err(|error| self.explain(error))
     }
 
     async fn open(&self, address: &Address<'_>) -> io::Result<Socket> {
@@ -179,6 +180,18 @@ impl Attempt<'_> {
                 problem: "the server has no TLS (ssl = off), and sslmode asks for it".to_owned(),
             }),
             Encryption::IfOffered | Encryption::Without => Ok(Stream::Plain(socket)),
+        }
+    }
+
+    /// The password was right, and yet no session: in replication mode the role's attribute is asked for first of all
+    /// (`InitPostgres` in postinit.c).
+    fn explain(&self, error: Error) -> Error {
+        match error.server_error() {
+            Some(server) if self.mode == Mode::Replication && server.sqlstate == "42501" => {
+                let (role, said) = (self.config.user.clone(), server.message.clone());
+                Refusal::NoReplicationRight { role, said }.into()
+            }
+            _ => error,
         }
     }
 
