@@ -219,7 +219,7 @@ fn a_topic_that_may_not_be_written_to() {
     let sink = kafka_sink(kafka, "least", &password)
         .replace("[sink.kafka]\n", "[sink.kafka]\ncreate_topics = false\n");
     setup.configure("", &sink);
-    setup.assert_refused(1, &["CDC-SINK-004", "uthoriz"]);
+    setup.assert_refused(1, &["CDC-SINK-004", "denied Write", "kafka-acls.sh"]);
     let prefix = format!("{name}.");
     let pattern = ["--resource-pattern-type", "prefixed", "--topic", &prefix];
     let rights = ["--operation", "Write", "--operation", "Describe", "--operation", "DescribeConfigs"];
