@@ -37,6 +37,7 @@ use crate::config::{self, Config};
 use crate::control::ControlRequest;
 use crate::error::Error;
 use crate::shutdown::Shutdown;
+use crate::spans;
 use crate::status::Status;
 
 /// What to do with a pipeline.
@@ -120,6 +121,7 @@ impl Pipeline {
         K: Sink,
         Error: From<K::Error>,
     {
+        let span = spans::open(self.status.pipeline());
         let sink = tokio::select! {
             opened = opening => opened?,
             () = self.shutdown.requested() => return Ok(()),
@@ -131,6 +133,7 @@ impl Pipeline {
             () = self.shutdown.requested() => return Ok(()),
         };
         *was_accepted = true;
+        drop(span);
         let format = self.config.format.encoding(options.connection.database());
         let encoder = Encoder::new(self.config.pipeline.name.as_str(), checkpoint.epoch, format);
         let budget_bytes = self.config.pipeline.buffer_mb.bytes();

@@ -5,9 +5,11 @@ use std::time::Duration;
 use checkpoint::{Checkpoint, FileStore, Ledger, LoadState};
 use event::{Batch, BatchPool, Failure as _, Position, Sink, TableName};
 use tokio::time::Instant;
+use tracing::Span;
 use wal_reader::Finished;
 
 use crate::error::Error;
+use crate::spans;
 use crate::status::Status;
 
 /// Batches to the sink, what their arrival makes safe, and the checkpoint that remembers it.
@@ -26,6 +28,8 @@ pub(super) struct Delivery<'s, K> {
     ends_inside_transaction: bool,
     /// The last batch was not taken by the sink, or not yet.
     is_handing_over: bool,
+    /// Of the batches that are on their way.
+    spans: VecDeque<Span>,
     unsaved: Option<Unsaved>,
     last_saved: Instant,
 }
@@ -73,6 +77,7 @@ where
             finished: VecDeque::new(),
             ends_inside_transaction: false,
             is_handing_over: false,
+            spans: VecDeque::new(),
             unsaved: None,
             last_saved: Instant::now(),
         }
@@ -113,6 +118,7 @@ where
             None => true,
         };
         self.status.sent(&batch);
+        self.spans.push_back(spans::deliver(self.status.pipeline(), batch.len(), batch.len_bytes()));
         self.ledger.sent(&batch);
         self.sent += 1;
         self.is_handing_over = true;
@@ -147,6 +153,8 @@ where
         if self.ledger.durable_batches() > before {
             self.unsaved = Some(Unsaved::Events);
         }
+        // They end here.
+        self.spans.drain(..self.spans.len().saturating_sub(self.ledger.len()));
         while let Some((needed, _)) = self.finished.front()
             && *needed <= batches
             && let Some((_, unit)) = self.finished.pop_front()
@@ -210,6 +218,7 @@ where
 
     /// Saves now.
     pub(super) fn save(&mut self) -> Result<(), Error> {
+        let _span = spans::save(self.status.pipeline());
         let (store, checkpoint) = (&mut *self.store, &self.checkpoint);
         tokio::task::block_in_place(|| store.save(checkpoint))?;
         self.unsaved = None;
