@@ -20,7 +20,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -35,13 +35,15 @@ pub struct Connector {
     folder: TempDir,
     state_dir: PathBuf,
     process: Option<Child>,
+    /// Ends when nobody holds the other end of its standard error.
+    reader: Option<JoinHandle<()>>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
-/// Far more than anything here takes, on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 impl Connector {
+    /// Far more than anything here takes, on a machine that is busy with other tests.
+    pub const PATIENCE: Duration = Duration::from_secs(120);
+
     /// Writes `cdc.toml`: this text after a `[pipeline]` section with this name and a state folder of its own.
     pub fn new(name: &str, config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -51,7 +53,14 @@ impl Connector {
 
     /// The same with a state folder elsewhere.
     pub fn with_state_dir(name: &str, config: &str, folder: TempDir, state_dir: PathBuf) -> Self {
-        let connector = Self { name: name.to_owned(), folder, state_dir, process: None, log: Arc::default() };
+        let connector = Self {
+            name: name.to_owned(),
+            folder,
+            state_dir,
+            process: None,
+            reader: None,
+            log: Arc::default(),
+        };
         connector.configure(config);
         connector
     }
@@ -99,11 +108,11 @@ impl Connector {
         let mut process = spawner::spawn(command);
         let stderr = process.stderr.take().expect("its standard error");
         let log = Arc::clone(&self.log);
-        thread::spawn(move || {
+        self.reader = Some(thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 log.lock().expect("the log").push(line);
             }
-        });
+        }));
         self.process = Some(process);
     }
 
@@ -123,6 +132,7 @@ impl Connector {
         let mut process = self.process.take().expect("a running process");
         process.kill().expect("kill");
         process.wait().expect("wait for its end");
+        self.read_to_the_end();
         self.note("(killed)");
     }
 
@@ -140,17 +150,24 @@ impl Connector {
     /// Waits until it ends by itself; its exit code, none if a signal ended it.
     pub fn wait(&mut self) -> Option<i32> {
         let mut process = self.process.take().expect("a running process");
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + Self::PATIENCE;
         loop {
             if let Some(status) = process.try_wait().expect("look after the process") {
+                self.read_to_the_end();
                 self.note(&format!("(ended: {status})"));
                 return status.code();
             }
             if Instant::now() > deadline {
                 process.kill().expect("kill");
-                panic!("it did not end within {PATIENCE:?}:\n{}", self.log_text());
+                panic!("it did not end within {:?}:\n{}", Self::PATIENCE, self.log_text());
             }
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn read_to_the_end(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("what it said last");
         }
     }
 
@@ -162,7 +179,7 @@ impl Connector {
 
     /// Waits for a condition, and meanwhile for the process not to end.
     pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + Self::PATIENCE;
         while !condition() {
             assert!(self.is_running(), "it ended while waiting until {what}:\n{}", self.log_text());
             assert!(Instant::now() < deadline, "waited in vain until {what}:\n{}", self.log_text());

@@ -190,7 +190,8 @@ fn copy_without_one(brokers: &str, from: &str, to: &str, random: &mut Random) ->
     names.sort();
     names.dedup();
     create_topics(&config, &names);
-    let producer: BaseProducer = config.create().expect("a producer");
+    // A partition that has only just been made refuses its first messages for a moment: later ones must not overtake them.
+    let producer: BaseProducer = config.set("enable.idempotence", "true").create().expect("a producer");
     let send = |topic: &str, partition: i32, message: &Delivered| {
         let mut record = BaseRecord::to(topic).partition(partition).payload(&message.payload);
         if let Some(Some(key)) = &message.key {

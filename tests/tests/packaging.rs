@@ -27,6 +27,68 @@ fn the_compose_file_is_one() {
     assert_eq!(services.lines().collect::<Vec<_>>(), ["cdc", "cdc-nats", "kafka", "nats", "postgres"]);
 }
 
+/// Each configuration that the documentation or deploy/ shows is one for the program and its schema, and what the program
+/// refuses as unknown is unknown to the schema.
+#[test]
+fn every_configuration_fits_the_schema() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let schema = assert_done(Command::new(binary()).args(["config", "schema"]));
+    fs::write(folder.path().join("schema.json"), schema).expect("write the schema");
+    let mut shown = Vec::new();
+    for file in
+        ["README.md", "docs/configuration.md", "docs/deployment.md", "docs/security.md", "docs/operations.md"]
+    {
+        let text = fs::read_to_string(repository().join(file)).expect(file);
+        let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        // Blocks within lists are indented.
+        shown.extend(blocks.map(str::to_owned));
+    }
+    for file in ["compose/cdc-kafka.toml", "compose/cdc-nats.toml"] {
+        shown.push(fs::read_to_string(deploy(file)).expect(file));
+    }
+    for file in ["kubernetes/deployment.yaml", "kubernetes/sidecar.yaml"] {
+        let text = fs::read_to_string(deploy(file)).expect(file);
+        let block = text.split("cdc.toml: |\n").nth(1).expect("a configuration");
+        let lines = block.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+        shown.push(lines.collect::<Vec<_>>().join("\n"));
+    }
+    assert!(shown.len() > 6, "{shown:?}");
+    for (number, text) in shown.iter().enumerate() {
+        fs::write(folder.path().join(format!("shown-{number}.toml")), text).expect("write a configuration");
+    }
+    let wrong = [
+        "[pipeline]\nnaem = \"shop\"",
+        "[source.postgres]\ntabels = [\"public.*\"]",
+        "[source.postgres]\npassword = \"swordfish\"",
+        "[sink.kafka.sasl]\nmechanism = \"NONE\"",
+        "[[table]]\nmatch = \"public.*\"\nmask = { email = \"md5\" }",
+        "[load]\nworkers = \"two\"",
+        "[sinks.file]\npath = \"x\"",
+        "[sink.file]\npath = \"x\"\n[sink.null]",
+    ];
+    for (number, text) in wrong.iter().enumerate() {
+        fs::write(folder.path().join(format!("wrong-{number}.toml")), text).expect("write a configuration");
+    }
+    let mut check = Command::new("python3");
+    assert_done(
+        check.env("PYTHONPATH", tools()).args(["-W", "error", "-c", HOLD_AGAINST_SCHEMA]).arg(folder.path()),
+    );
+}
+
+const HOLD_AGAINST_SCHEMA: &str = r#"
+import json, pathlib, sys, tomllib
+from jsonschema import Draft7Validator
+folder = pathlib.Path(sys.argv[1])
+schema = json.loads((folder / "schema.json").read_text())
+Draft7Validator.check_schema(schema)
+validator = Draft7Validator(schema)
+for file in sorted(folder.glob("*.toml")):
+    text = file.read_text()
+    errors = [error.message for error in validator.iter_errors(tomllib.loads(text))]
+    if bool(errors) != file.name.startswith("wrong"):
+        sys.exit(f"{file.name}: {errors}\n{text}")
+"#;
+
 /// For the oldest version of Kubernetes that has what is used, and for the newest.
 #[test]
 fn the_manifests_are_what_kubernetes_knows() {

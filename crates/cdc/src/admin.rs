@@ -77,8 +77,8 @@ impl AdminPages {
         let address = listener.local_addr().map_err(failed)?;
         let access = Access::new(config, address)?;
         let tls = config.tls.as_ref().map(server::acceptor).transpose()?;
-        if let Some(exposure) = config.exposure() {
-            tracing::warn!(code = EXPOSED, "{exposure}");
+        if let Some((what, mend)) = config.exposure() {
+            tracing::warn!(code = EXPOSED, "{what}. To mend it: {mend}");
         }
         let scheme = if tls.is_some() { "https" } else { "http" };
         tracing::info!(%address, "admin pages: {scheme}://{address}/");

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Overrides, SecretUrl, SinkKind, TablePattern};
+use crate::commands::tail::TailOp;
+use crate::config::{Overrides, PipelineName, SecretUrl, SinkKind, TablePattern};
 use crate::exit::EXIT_CODES;
 use crate::logging::LogFormat;
 
@@ -61,6 +62,22 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a first configuration, and say what the database still lacks for it
+    ///
+    /// Asks on a terminal; elsewhere the flags must say what has no default. Connects, lists the tables, proposes which of
+    /// them to send, writes a commented cdc.toml, and runs the check: what a DBA must do is printed as SQL. A password is
+    /// never written: name a file that holds it, or set CDC__SOURCE__POSTGRES__PASSWORD.
+    #[command(after_long_help = "\
+Examples:
+  cdc init                                  # asks
+  cdc init --url postgres://cdc@db/shop --password-file /run/secrets/pg --sink kafka --brokers kafka:9092
+  cdc init --url postgres://cdc@db/shop --tables 'public.*' --sink file --path /var/log/shop.ndjson --output shop.toml
+  cdc init --url postgres://cdc@db/shop --sink kafka --brokers kafka:9092 --adopt-slot debezium
+
+--adopt-slot takes over a slot of pgoutput that another program read from, without a load: stop that program for good
+first. What it had confirmed is not sent again.")]
+    Init(InitArgs),
+
     /// Load the tables if that is due, then stream every change until stopped
     ///
     /// The first run creates publication and slot where it may, reads all tables as they stand, and goes on with the
@@ -101,8 +118,27 @@ Examples:
     ///
     /// Looks at the server's settings, the role's rights, every table's replica identity, slot, publication and sink.
     /// Changes nothing.
-    #[command(after_long_help = "Example:\n  cdc check && cdc run")]
-    Check,
+    #[command(after_long_help = "\
+Examples:
+  cdc check && cdc run
+  cdc check --json | jq -r '.findings[].sql[]'   # the statements that mend it")]
+    Check {
+        /// For machines: every finding with code, severity, what, why, mend and sql
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Show changes as they come, on a slot that vanishes with this command
+    ///
+    /// Begins now, waits for transactions that are open, and shows what is committed from then on, as the pipeline would
+    /// send it: the same tables, columns and masks. The pipeline's slot, publication and checkpoint are not touched; the
+    /// publication must exist. Numbers (epoch, table_seq) are this command's own. Ctrl-C ends it.
+    #[command(after_long_help = "\
+Examples:
+  cdc tail
+  cdc tail --tables 'public.orders,sales.*' --op insert,delete
+  cdc tail --json --limit 10 | jq .after")]
+    Tail(TailArgs),
 
     /// Say what a running pipeline is doing: position, lag, checkpoint, tables, last errors
     #[command(after_long_help = "\
@@ -158,6 +194,69 @@ pub(crate) enum ConfigCommand {
     /// Write the configuration as it counts, with who set what, without secrets
     #[command(after_long_help = "Example:\n  CDC__LOAD__WORKERS=4 cdc config show")]
     Show,
+    /// Write the JSON Schema of cdc.toml, for editors and linters
+    #[command(after_long_help = "\
+Example:
+  cdc config schema > cdc.schema.json       # and `#:schema ./cdc.schema.json` as cdc.toml's first line")]
+    Schema,
+}
+
+/// What `cdc init` is told.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The database: postgres://user@host:port/database
+    #[arg(long, value_name = "URL", value_parser = source_url)]
+    pub(crate) url: Option<SecretUrl>,
+    /// A file that holds the password alone
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// What the pipeline is called [default: the database's name]
+    #[arg(long, value_parser = pipeline_name)]
+    pub(crate) name: Option<PipelineName>,
+    /// Which tables [default: those with a replica identity]
+    #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
+    pub(crate) tables: Vec<TablePattern>,
+    /// And which of them not
+    #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
+    pub(crate) exclude_tables: Vec<TablePattern>,
+    /// Kafka's brokers, for --sink kafka
+    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT")]
+    pub(crate) brokers: Vec<String>,
+    /// NATS's servers, for --sink nats
+    #[arg(long, value_delimiter = ',', value_name = "URL")]
+    pub(crate) servers: Vec<String>,
+    /// The file, for --sink file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) path: Option<PathBuf>,
+    /// Go on from this slot, which another program read from, without a load
+    #[arg(long, value_name = "SLOT")]
+    pub(crate) adopt_slot: Option<String>,
+    /// The publication [default: cdc_<name>; for --adopt-slot dbz_publication, if there is one]
+    #[arg(long)]
+    pub(crate) publication: Option<String>,
+    /// Where to write the configuration [default: that of --config]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// What `cdc tail` is told.
+#[derive(Debug, Args)]
+pub(crate) struct TailArgs {
+    /// Which of the configured tables; without it all of them
+    #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
+    pub(crate) tables: Vec<TablePattern>,
+    /// Which kinds of events; without it all but schemas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "OP")]
+    pub(crate) op: Vec<TailOp>,
+    /// End after so many
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<u64>,
+    /// One event a line, as the format `json` has it
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 impl Command {
@@ -190,6 +289,10 @@ impl Global {
 /// Any text: what is wrong with it is found where it is used, by an error that hides the password.
 fn source_url(text: &str) -> Result<SecretUrl, std::convert::Infallible> {
     Ok(SecretUrl::from(text))
+}
+
+fn pipeline_name(text: &str) -> Result<PipelineName, String> {
+    text.to_owned().try_into()
 }
 
 #[cfg(test)]

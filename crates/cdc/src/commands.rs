@@ -2,7 +2,9 @@
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod init;
 pub(crate) mod run;
 pub(crate) mod slot;
 pub(crate) mod snapshot;
 pub(crate) mod status;
+pub(crate) mod tail;

@@ -10,6 +10,7 @@
 //! | `layout` | which sections and keys there are; unknown ones |
 //! | `section` | a table of the tree into a struct |
 //! | `error` | what is wrong, with line, caret and remedy |
+//! | `schema` | the JSON Schema, for editors |
 //! | `show` | the tree as it counts, without secrets |
 //! | `secret` | what is never shown |
 //! | `table_pattern` | which tables |
@@ -23,6 +24,7 @@ mod format;
 mod layout;
 mod load;
 mod pipeline;
+mod schema;
 mod secret;
 mod section;
 mod show;
@@ -40,6 +42,7 @@ use serde::de::DeserializeOwned;
 use sinks::{KafkaOptions, NatsOptions};
 
 pub(crate) use self::admin::{Admin, AdminTls};
+pub(crate) use self::checkpoint::CheckpointStore;
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::format::Format;
 pub(crate) use self::load::{Load, LoadMode};
@@ -67,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) tables: Tables,
     /// `[load]`.
     pub(crate) load: Load,
+    /// `[checkpoint]`.
+    pub(crate) checkpoint: CheckpointStore,
     /// `[format]`.
     pub(crate) format: Format,
     /// `[admin]`.
@@ -105,6 +110,11 @@ impl Config {
             Some(config) if faults.is_empty() => Ok(Self { shown, ..config }),
             _ => Err(ConfigError::new(file, text, faults)),
         }
+    }
+
+    /// The JSON Schema of a file, for editors.
+    pub(crate) fn schema() -> String {
+        schema::text()
     }
 
     /// The file as it counts, with everything that overrides it, without secrets: for `cdc config show`.
@@ -184,18 +194,17 @@ impl Reader {
         let tables = self.tables().map(Tables);
         let sink = self.sink(tables.clone().unwrap_or_default());
         let load = self.section("load");
-        // There is one store in this version: nothing to choose, but other choices are refused.
-        let checkpoint: Option<checkpoint::Checkpoint> = self.section("checkpoint");
+        let checkpoint = self.checkpoint(sink.as_ref());
         let format = self.format();
         let admin = self.admin();
         let config = || {
-            checkpoint?;
             Some(Config {
                 pipeline: pipeline?,
                 source: source?,
                 sink: sink?,
                 tables: tables?,
                 load: load?,
+                checkpoint: checkpoint?,
                 format: format?,
                 admin: admin?,
                 shown: String::new(),
@@ -270,6 +279,20 @@ impl Reader {
         let at = self.document.section_at(path);
         let faults = &mut self.faults;
         checked.map_err(|error| faults.push(Fault::value(error.to_string(), at))).ok()
+    }
+
+    fn checkpoint(&mut self, sink: Option<&Sink>) -> Option<CheckpointStore> {
+        let section: checkpoint::Checkpoint = self.section("checkpoint")?;
+        if section.store == CheckpointStore::Sink
+            && matches!(sink?, Sink::File(_) | Sink::Stdout(_) | Sink::Null(_))
+        {
+            let message = "`checkpoint.store`: \"sink\" needs a sink that keeps it: Kafka or NATS".to_owned();
+            let table = self.document.table("checkpoint");
+            let at = table.and_then(|table| table.get("store")).map(|entry| &entry.value_at);
+            self.faults.push(Fault::value(message, at));
+            return None;
+        }
+        Some(section.store)
     }
 
     fn format(&mut self) -> Option<Format> {

@@ -133,12 +133,21 @@ impl From<ConfigError> for Problem {
 impl Colour {
     /// As standard error can take it, and as the user wants it (no-color.org).
     pub(crate) fn of_stderr() -> Self {
-        use std::io::IsTerminal;
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if std::io::stderr().is_terminal() && !unwanted { Self::Yes } else { Self::No }
+        Self::of(&std::io::stderr())
     }
 
-    fn paint(self, codes: &str, text: &str) -> String {
+    /// The same of standard output.
+    pub(crate) fn of_stdout() -> Self {
+        Self::of(&std::io::stdout())
+    }
+
+    fn of(stream: &impl std::io::IsTerminal) -> Self {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if stream.is_terminal() && !unwanted { Self::Yes } else { Self::No }
+    }
+
+    /// The text in a colour, by the numbers that terminals know it by.
+    pub(crate) fn paint(self, codes: &str, text: &str) -> String {
         match self {
             Self::Yes => format!("\x1b[{codes}m{text}\x1b[0m"),
             Self::No => text.to_owned(),

@@ -24,6 +24,23 @@ pub(crate) enum Error {
         /// In the configuration.
         now: String,
     },
+    /// A slot is to be adopted, and there is a history already.
+    #[error(
+        "there is a checkpoint in {state} already: adopting a slot would forget where this pipeline stands. Run it as it \
+         is; or adopt under another name or state folder"
+    )]
+    AlreadyBegun {
+        /// The folder.
+        state: String,
+    },
+    /// A slot is to be adopted that is not there.
+    #[error("there is no slot \"{slot}\" to adopt; this server has: {others}")]
+    NoSuchSlot {
+        /// The name that was given.
+        slot: String,
+        /// Those that there are.
+        others: String,
+    },
     /// The sink takes nothing, so the database was let go of.
     #[error("the sink takes nothing; hung up on the database meanwhile, the slot keeps our place")]
     SinkStalls,
@@ -45,7 +62,7 @@ impl Failure for Error {
             Self::Sink(error) => error.is_retryable(),
             Self::Checkpoint(error) => error.is_retryable(),
             Self::SinkStalls | Self::SinkWasStalled => true,
-            Self::AnotherSink { .. } => false,
+            Self::AnotherSink { .. } | Self::AlreadyBegun { .. } | Self::NoSuchSlot { .. } => false,
         }
     }
 
@@ -53,7 +70,12 @@ impl Failure for Error {
         match self {
             Self::Source(error) => error.is_about_credentials(),
             Self::Sink(error) => error.is_about_credentials(),
-            Self::Checkpoint(_) | Self::SinkStalls | Self::SinkWasStalled | Self::AnotherSink { .. } => false,
+            Self::Checkpoint(_)
+            | Self::SinkStalls
+            | Self::SinkWasStalled
+            | Self::AnotherSink { .. }
+            | Self::AlreadyBegun { .. }
+            | Self::NoSuchSlot { .. } => false,
         }
     }
 
@@ -65,6 +87,8 @@ impl Failure for Error {
             Self::SinkWasStalled => "CDC-RUN-001",
             Self::SinkStalls => "CDC-RUN-002",
             Self::AnotherSink { .. } => "CDC-RUN-003",
+            Self::AlreadyBegun { .. } => "CDC-RUN-004",
+            Self::NoSuchSlot { .. } => "CDC-RUN-005",
         }
     }
 }

@@ -34,6 +34,7 @@ mod progress;
 mod shutdown;
 mod spans;
 mod status;
+mod store;
 mod watch;
 
 use std::io::Write as _;
@@ -43,7 +44,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command, ConfigCommand, Global};
-use crate::commands::{check, completions, run, slot, snapshot, status as status_command};
+use crate::commands::{check, completions, init, run, slot, snapshot, status as status_command, tail};
 use crate::config::Config;
 use crate::diagnostics::{Colour, Problem};
 use crate::exit::ExitStatus;
@@ -97,13 +98,19 @@ async fn perform(command: Command, global: &Global, terminal: &Terminal) -> Resu
         Command::Snapshot { tables, new_epoch } => {
             snapshot::snapshot(load(global)?, &tables, new_epoch, terminal).await
         }
-        Command::Check => check::check(load(global)?).await,
+        Command::Init(args) => init::init(&args, global, variables().collect()).await,
+        Command::Check { json } => check::check(&load(global)?, json).await,
+        Command::Tail(args) => tail::tail(&load(global)?, &args).await,
         Command::Status { healthy, json } => status_command::status(&load(global)?, healthy, json).await,
         Command::Slot(command) => slot::slot(load(global)?, command).await,
         Command::Config(ConfigCommand::Show) => {
             let (file, named) = global.file();
             let shown = Config::show(&file, named, &global.overrides(variables()))?;
             _ = write!(std::io::stdout(), "{shown}");
+            Ok(ExitStatus::Done)
+        }
+        Command::Config(ConfigCommand::Schema) => {
+            _ = write!(std::io::stdout(), "{}", Config::schema());
             Ok(ExitStatus::Done)
         }
         Command::Completions { shell } => Ok(completions::completions(shell)),

@@ -7,6 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `postgres` | making sure that the log, the slot and the checkpoint belong together |
+//! | `adopt` | going on where another program's slot stands |
 //! | `history` | which tables there were and are |
 //! | `delivery` | batches to the sink, what their arrival makes safe, and saving it |
 //! | `first_load` | tables as they stand, before any change is sent |
@@ -15,6 +16,7 @@
 //! | `stall` | letting go of the database while a sink takes nothing |
 //! | `backoff` | how long to wait before the next attempt |
 
+mod adopt;
 mod backoff;
 mod delivery;
 mod first_load;
@@ -26,19 +28,20 @@ mod streaming;
 
 use std::sync::Arc;
 
-use checkpoint::FileStore;
 use event::{BatchLimits, BatchPool, Encoder, Failure, Sink};
 use tokio::sync::mpsc;
 
+pub(crate) use self::adopt::adopt;
 use self::backoff::Backoff;
 use self::delivery::Delivery;
-pub(crate) use self::postgres::{options, prepare, start_over};
+pub(crate) use self::postgres::{options, prepare, slot_created, start_over};
 use crate::config::{self, Config};
 use crate::control::ControlRequest;
 use crate::error::Error;
 use crate::shutdown::Shutdown;
 use crate::spans;
 use crate::status::Status;
+use crate::store::Store;
 
 /// What to do with a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +63,7 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Runs until it is done, told to stop, or in need of a person.
-    pub(crate) async fn run(mut self, mut store: FileStore) -> Result<(), Error> {
+    pub(crate) async fn run(mut self, mut store: Store) -> Result<(), Error> {
         let mut backoff = Backoff::default();
         // From then on, a refused login is worth another try: passwords and certificates are renewed at both ends, and
         // not at once (docs/decisions/2026-11-21-credentials-that-had-worked.md).
@@ -85,7 +88,7 @@ impl Pipeline {
     }
 
     /// Opens the sink first: a slot that nobody reads from fills the server's disk.
-    async fn attempt(&mut self, store: &mut FileStore, was_accepted: &mut bool) -> Result<(), Error> {
+    async fn attempt(&mut self, store: &mut Store, was_accepted: &mut bool) -> Result<(), Error> {
         self.status.starting();
         let about = sinks::Pipeline {
             source: self.config.pipeline.name.to_string(),
@@ -114,7 +117,7 @@ impl Pipeline {
     async fn deliver<K>(
         &mut self,
         opening: impl Future<Output = Result<K, K::Error>>,
-        store: &mut FileStore,
+        store: &mut Store,
         was_accepted: &mut bool,
     ) -> Result<(), Error>
     where

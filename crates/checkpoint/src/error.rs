@@ -26,13 +26,12 @@ pub enum Error {
     },
     /// What is there can't be trusted.
     #[error(
-        "{path} is not a checkpoint of this program ({why}). It is left as it is. Restore it from a backup, or start \
-         over with `cdc snapshot --new-epoch`, which loads all tables again",
-        path = path.display()
+        "{place} is not a checkpoint of this program ({why}). It is left as it is. Restore it from a backup, or start \
+         over with `cdc snapshot --new-epoch`, which loads all tables again"
     )]
     Untrusted {
-        /// The checkpoint file.
-        path: PathBuf,
+        /// Where it is kept.
+        place: String,
         /// What is wrong with it.
         why: String,
     },

@@ -1,26 +1,16 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
-use sha2::{Digest, Sha256};
-
-use crate::{Checkpoint, Error};
+use crate::{Checkpoint, Error, FolderLock};
 
 /// A checkpoint in a file, replaced atomically, in a folder that one process owns for as long as this lives.
-///
-/// The file is one header line (`cdc-checkpoint <format version> <SHA-256 of the rest>`) and JSON, so that a person
-/// can read it and a torn or edited one is found out.
 #[derive(Debug)]
 pub struct FileStore {
     path: PathBuf,
     folder: PathBuf,
-    /// Held, not used: closing it lets go of the lock.
-    _lock: File,
+    _lock: FolderLock,
 }
-
-/// Grows when an older program could misread the file.
-const FORMAT_VERSION: u32 = 1;
 
 impl FileStore {
     /// Takes the folder, making it if need be.
@@ -28,22 +18,13 @@ impl FileStore {
     /// # Errors
     /// When the folder can't be made or written to, or another process has it.
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let lock_path = folder.join("lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(Error::io("open", &lock_path))?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
-            if errno == rustix::io::Errno::WOULDBLOCK {
-                Error::Locked { path: lock_path.clone() }
-            } else {
-                Error::io("lock", &lock_path)(errno.into())
-            }
-        })?;
+        let lock = FolderLock::take(folder)?;
         Ok(Self { path: folder.join("checkpoint"), folder: folder.to_owned(), _lock: lock })
+    }
+
+    /// The folder that is owned.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What was saved last; none if nothing ever was.
@@ -65,7 +46,7 @@ impl FileStore {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io("read", &path)(error)),
         };
-        decode(&content).map(Some).map_err(|why| Error::Untrusted { path, why })
+        Checkpoint::from_bytes(&content, &path.display().to_string()).map(Some)
     }
 
     /// Replaces what is saved. When this returns `Ok`, it survives a power cut.
@@ -73,7 +54,7 @@ impl FileStore {
     /// # Errors
     /// When the disk is full or gone; what was saved before is still there then.
     pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        let content = encode(checkpoint).map_err(|why| Error::Untrusted { path: self.path.clone(), why })?;
+        let content = checkpoint.to_bytes(&self.path.display().to_string())?;
         let temporary = self.folder.join(format!("checkpoint.{}.tmp", std::process::id()));
         let written = File::create(&temporary)
             .and_then(|mut file| {
@@ -103,40 +84,6 @@ impl FileStore {
             Err(error) => Err(Error::io("set aside", &self.path)(error)),
         }
     }
-}
-
-fn encode(checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
-    let json = serde_json::to_vec(checkpoint).map_err(|error| error.to_string())?;
-    let mut content = format!("cdc-checkpoint {FORMAT_VERSION} {}\n", hash(&json)).into_bytes();
-    content.extend_from_slice(&json);
-    content.push(b'\n');
-    Ok(content)
-}
-
-fn decode(content: &[u8]) -> Result<Checkpoint, String> {
-    if content.is_empty() {
-        return Err("it is empty".to_owned());
-    }
-    let text = str::from_utf8(content).map_err(|_| "it is not text".to_owned())?;
-    let (header, json) = text.split_once('\n').ok_or("its header line is missing")?;
-    let mut words = header.split(' ');
-    let (Some("cdc-checkpoint"), Some(version), Some(expected), None) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return Err("its header line is another".to_owned());
-    };
-    if version != FORMAT_VERSION.to_string() {
-        return Err(format!("its format version is {version}, this program knows {FORMAT_VERSION}"));
-    }
-    let json = json.strip_suffix('\n').ok_or("its end is missing")?;
-    if hash(json.as_bytes()) != expected {
-        return Err("its content does not match its hash: it is torn or was edited".to_owned());
-    }
-    serde_json::from_str(json).map_err(|error| format!("its content is not understood: {error}"))
-}
-
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

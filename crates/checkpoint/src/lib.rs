@@ -10,7 +10,9 @@
 //! |---|---|
 //! | `checkpoint` | what is remembered |
 //! | `ledger` | which batches are on their way, and what their arrival makes safe |
-//! | `file` | the store: a file that is replaced atomically, under a lock |
+//! | `format` | how it is written down, so that a torn one is found out |
+//! | `file` | the store: a file that is replaced atomically |
+//! | `lock` | one process at a time |
 //!
 //! ```
 //! use checkpoint::{Checkpoint, FileStore, SourceIdentity};
@@ -28,9 +30,12 @@
 mod checkpoint;
 mod error;
 mod file;
+mod format;
 mod ledger;
+mod lock;
 
 pub use checkpoint::{Checkpoint, LoadState, SourceIdentity, TableState};
 pub use error::Error;
 pub use file::FileStore;
 pub use ledger::{Ledger, Safe};
+pub use lock::FolderLock;

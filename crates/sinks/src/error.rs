@@ -214,6 +214,15 @@ pub enum Error {
         /// What the server said.
         reason: String,
     },
+    /// CDC-SINK-035
+    #[error(
+        "another process has taken over the checkpoint in {place}: stop one of the two, a pipeline runs once; two would \
+         deliver everything twice"
+    )]
+    Superseded {
+        /// Where it is kept.
+        place: String,
+    },
     /// CDC-SINK-034
     #[error("stream {stream} is full ({reason}) and refuses events rather than lose older ones; {remedy}")]
     StreamFull {
@@ -267,6 +276,7 @@ impl Failure for Error {
             | Self::Refused { .. }
             | Self::FileInUse { .. }
             | Self::ForeignFile { .. }
+            | Self::Superseded { .. }
             | Self::StdoutClosed
             | Self::TopicMissing { .. }
             | Self::TopicNotCreated { .. }
@@ -306,6 +316,7 @@ impl Failure for Error {
             Self::NewerEpoch { .. } => "CDC-SINK-032",
             Self::OutOfTurn { .. } => "CDC-SINK-033",
             Self::StreamFull { .. } => "CDC-SINK-034",
+            Self::Superseded { .. } => "CDC-SINK-035",
         }
     }
 }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
 use event::{Batch, Sink};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
@@ -20,7 +21,7 @@ use crate::progress::{Progress, Reporter, progress};
 use crate::{Error, Framing};
 
 /// `[sink.file]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct FileOptions {
     /// The first file. Its folder must exist.

@@ -11,6 +11,7 @@ mod handover;
 mod murmur2;
 mod names;
 mod security;
+mod store;
 mod token;
 mod topics;
 
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use event::{Batch, Route, Sink};
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::producer::{Producer as _, ThreadedProducer};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -32,12 +34,13 @@ use self::handover::{Handover, Producing};
 use self::names::Names;
 use self::security::Security;
 pub use self::security::{KafkaSasl, KafkaTls};
+pub(crate) use self::store::Store;
 use self::topics::{Creation, Topics};
 use crate::progress::{Progress, progress};
 use crate::{Error, OwnNames, Pipeline};
 
 /// `[sink.kafka]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct KafkaOptions {
     /// Where to ask for the cluster: `["127.0.0.1:9092"]`.

@@ -50,6 +50,7 @@
 //! | `kafka` | topics, partitions as Java's clients choose them, librdkafka's reports |
 //! | `nats` | the stream, subjects, the window of messages under way, where to resume |
 //! | `acks` | from acknowledgements in any order to batches in theirs |
+//! | `store` | a checkpoint beside the events |
 //! | `progress` | what a sink's thread or task tells the pipeline |
 //! | `template`, `own_names` | names of topics and subjects |
 //! | `quiet` | one log line a minute |
@@ -69,6 +70,7 @@ mod progress;
 mod quiet;
 mod secret;
 mod stdout;
+mod store;
 mod template;
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]
@@ -85,3 +87,4 @@ pub use own_names::OwnNames;
 pub use pipeline::Pipeline;
 pub use secret::Secret;
 pub use stdout::{Stdout, StdoutOptions};
+pub use store::Store;

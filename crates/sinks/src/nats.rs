@@ -14,6 +14,7 @@ mod connecting;
 mod login;
 mod publishing;
 mod resume;
+mod store;
 mod stream;
 mod subjects;
 mod window;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use async_nats::{Subject, jetstream};
 use event::{Batch, Route, Sink};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -33,6 +35,7 @@ pub use self::connecting::NatsTls;
 use self::login::Login;
 use self::publishing::{Expected, Publication, Publishing};
 use self::resume::Resume;
+pub(crate) use self::store::Store;
 use self::subjects::Subjects;
 use self::window::Window;
 use crate::acks::Acks;
@@ -45,7 +48,7 @@ const EXPECTED_LAST_ID: &str = "Nats-Expected-Last-Msg-Id";
 const EXPECTED_LAST_SEQUENCE: &str = "Nats-Expected-Last-Sequence";
 
 /// `[sink.nats]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct NatsOptions {
     /// Servers of one cluster: `["nats://127.0.0.1:4222"]`.
@@ -109,7 +112,7 @@ fn default_replicas() -> u8 {
 }
 
 /// Addresses of servers. They can hold passwords, which are never printed.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Servers(Vec<String>);
 
@@ -214,7 +217,7 @@ impl Nats {
         let (client, place) = connecting::connect(options, &pipeline.source).await?;
         let context = jetstream::new(client.clone());
         let stream = stream::stream(&context, &name, &subjects, options, &place).await?;
-        stream::bucket(&context, &subjects, options, &place).await?;
+        stream::bucket(&context, subjects.bucket(), "Table schemas by fingerprint", options, &place).await?;
         let inbox = client.new_inbox();
         let replies =
             client.subscribe(format!("{inbox}.*")).await.map_err(|error| place.unanswered(error))?;

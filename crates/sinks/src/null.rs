@@ -2,12 +2,13 @@ use std::convert::Infallible;
 use std::future;
 
 use event::{Batch, Sink};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::Error;
 
 /// `[sink.null]`
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct NullOptions {}
 

@@ -2,6 +2,7 @@ use std::io::{self, Write};
 use std::thread;
 
 use event::{Batch, Sink};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
@@ -9,7 +10,7 @@ use crate::progress::{Progress, Reporter, progress};
 use crate::{Error, Framing};
 
 /// `[sink.stdout]`
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub struct StdoutOptions {}
 

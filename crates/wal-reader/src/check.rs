@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use event::{Lsn, TableName};
 
 use crate::catalog::{self, Candidate};
-use crate::refusal::{Refusal, list};
+use crate::refusal::{Explanation, Refusal, list};
 use crate::sql::{quote_name, quote_table, quote_text};
 use crate::wire::{self, Connection, Mode};
 use crate::{Error, Options, publication, rules, slot, system};
@@ -18,14 +18,18 @@ pub struct Finding {
     /// Whether the pipeline can run in spite of it.
     pub is_warning: bool,
     /// What was found, why it matters, and the statement or key that mends it.
-    pub what: String,
+    pub explanation: Explanation,
 }
 
 /// What a checkpoint says of the slot, if there is one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Known {
     /// Where the checkpoint stands; none if nothing was ever saved.
     pub position: Option<Lsn>,
+    /// Whether the pipeline is running just now, so that its slot has a reader.
+    pub is_running: bool,
+    /// Where the checkpoint is kept.
+    pub state: String,
 }
 
 /// Looks at the server, the role, the tables, the publication and the slot.
@@ -33,18 +37,29 @@ pub struct Known {
 /// # Errors
 /// When the server can't be asked at all.
 pub async fn check(options: &Options, known: Known) -> Result<Vec<Finding>, Error> {
-    let mut replication = wire::connect(&options.connection, Mode::Replication).await?;
     let mut findings = Findings::default();
-    if !findings.keep(system::identify(&mut replication).await.map(drop))? {
-        return Ok(findings.0);
+    match identify(options).await {
+        Err(Error::Refused(refusal)) => {
+            findings.refusal(&refusal);
+            // All else can be asked without that right.
+            if !matches!(*refusal, Refusal::NoReplicationRight { .. }) {
+                return Ok(findings.0);
+            }
+        }
+        identified => identified?,
     }
     let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
     check_server(&mut sql, &mut findings).await?;
     let tables = check_publication(&mut sql, options, &mut findings).await?;
     check_rights(&mut sql, options, &tables, &mut findings).await?;
     findings.keep(rules::check(&mut sql, options, &tables).await)?;
-    check_slot(&mut sql, options, known, &mut findings).await?;
+    check_slot(&mut sql, options, &known, &mut findings).await?;
     Ok(findings.0)
+}
+
+async fn identify(options: &Options) -> Result<(), Error> {
+    let mut replication = wire::connect(&options.connection, Mode::Replication).await?;
+    system::identify(&mut replication).await.map(drop)
 }
 
 #[derive(Default)]
@@ -52,11 +67,11 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     fn refusal(&mut self, refusal: &Refusal) {
-        self.0.push(Finding { code: refusal.code(), is_warning: false, what: refusal.to_string() });
+        self.0.push(Finding { code: refusal.code(), is_warning: false, explanation: refusal.explain() });
     }
 
-    fn warning(&mut self, code: &'static str, what: String) {
-        self.0.push(Finding { code, is_warning: true, what });
+    fn warning(&mut self, code: &'static str, explanation: Explanation) {
+        self.0.push(Finding { code, is_warning: true, explanation });
     }
 
     /// A refusal becomes a finding, any other error stays one; whether it went well.
@@ -75,7 +90,9 @@ impl Findings {
 async fn check_server(sql: &mut Connection, findings: &mut Findings) -> Result<(), Error> {
     if sql.server_version_num() < 140_000 {
         let found = sql.server_version_num() / 10_000;
-        findings.warning("CDC-PG-036", format!("the server is PostgreSQL {found}; tested are 14 to 18"));
+        let what = format!("the server is PostgreSQL {found}");
+        let why = "tested are 14 to 18";
+        findings.warning("CDC-PG-036", Explanation::new(what, why, "upgrade it, or test with care"));
     }
     let rows = sql
         .query(
@@ -91,25 +108,34 @@ async fn check_server(sql: &mut Connection, findings: &mut Findings) -> Result<(
     if found != "logical" {
         findings.refusal(&Refusal::WalLevel { found: found.to_owned() });
     }
-    if row.parse::<i64>("slots")? < 1 {
-        let what = "all max_replication_slots are taken. Drop one that nobody reads (cdc slot list), or raise the setting \
-                    and restart";
-        findings.warning("CDC-PG-037", what.to_owned());
-    }
-    if row.parse::<i64>("senders")? < 1 {
-        findings
-            .warning("CDC-PG-037", "all max_wal_senders are taken. Raise the setting and restart".to_owned());
+    for (column, setting, why) in [
+        ("slots", "max_replication_slots", "the pipeline's slot can't be created"),
+        ("senders", "max_wal_senders", "the server takes no further reader of its log"),
+    ] {
+        if row.parse::<i64>(column)? < 1 {
+            let mend =
+                "drop slots that nobody reads (`cdc slot list`), or raise the setting and restart the server";
+            let what = format!("all of {setting} are taken");
+            findings.warning("CDC-PG-037", Explanation::new(what, why, mend));
+        }
     }
     if row.get("keep_mb")? == Some("-1") {
-        let what = "max_slot_wal_keep_size is unlimited: while the pipeline is down its slot can fill the server's disk. \
-                    Watch the WAL that the slot holds (cdc slot list), or set a limit, which loses the slot instead: \
-                    ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; SELECT pg_reload_conf();";
-        findings.warning("CDC-PG-038", what.to_owned());
+        let explanation = Explanation::new(
+            "max_slot_wal_keep_size is unlimited".to_owned(),
+            "while the pipeline is down its slot can fill the server's disk",
+            "watch the WAL that the slot holds (`cdc slot list`), or set a limit, which loses the slot instead",
+        );
+        let sql = ["ALTER SYSTEM SET max_slot_wal_keep_size = '100GB';", "SELECT pg_reload_conf();"];
+        findings.warning("CDC-PG-038", explanation.with_sql(sql.map(str::to_owned)));
     }
     if row.get("idle")?.is_some_and(|idle| idle != "0") {
-        let what = "idle_replication_slot_timeout is set: a pipeline that is down for so long loses its slot. \
-                    ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf();";
-        findings.warning("CDC-PG-038", what.to_owned());
+        let explanation = Explanation::new(
+            "idle_replication_slot_timeout is set".to_owned(),
+            "a pipeline that is down for so long loses its slot, and with it the changes since",
+            "as a superuser",
+        );
+        let sql = ["ALTER SYSTEM SET idle_replication_slot_timeout = 0;", "SELECT pg_reload_conf();"];
+        findings.warning("CDC-PG-038", explanation.with_sql(sql.map(str::to_owned)));
     }
     Ok(())
 }
@@ -139,7 +165,7 @@ async fn check_publication(
                 &options.publication,
                 plan.exists,
                 &plan.missing,
-                "no right",
+                "this role may not change that",
             ));
         }
     }
@@ -149,12 +175,16 @@ async fn check_publication(
         .map(|candidate| &candidate.name)
         .collect();
     if !published_without_identity.is_empty() {
-        let what = format!(
-            "published without a replica identity: {}. The application's own UPDATE and DELETE fail there; for each: \
-             ALTER TABLE … REPLICA IDENTITY FULL;",
-            list(published_without_identity)
+        let sql = published_without_identity
+            .iter()
+            .map(|name| format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote_table(name)))
+            .collect::<Vec<_>>();
+        let explanation = Explanation::new(
+            format!("published without a replica identity: {}", list(published_without_identity)),
+            "the application's own UPDATE and DELETE fail there",
+            "give them a primary key, or as their owner",
         );
-        findings.warning("CDC-PG-031", what);
+        findings.warning("CDC-PG-031", explanation.with_sql(sql));
     }
     Ok(plan.all)
 }
@@ -218,20 +248,17 @@ async fn check_rights(
     for row in rows.iter() {
         let table = TableName::new(row.required(0)?, row.required(1)?);
         if row.required("may_read")? != "t" {
-            let remedy = format!(
-                "As the owner: GRANT USAGE ON SCHEMA {} TO {user}; GRANT SELECT ON {} TO {user};",
-                quote_name(&table.schema),
-                quote_table(&table)
-            );
-            findings.refusal(&Refusal::Unreadable {
-                table,
-                problem: "no right to SELECT".to_owned(),
-                remedy,
-            });
+            let sql = vec![
+                format!("GRANT USAGE ON SCHEMA {} TO {user};", quote_name(&table.schema)),
+                format!("GRANT SELECT ON {} TO {user};", quote_table(&table)),
+            ];
+            let (problem, mend) = ("no right to SELECT".to_owned(), "as the owner".to_owned());
+            findings.refusal(&Refusal::Unreadable { table, problem, mend, sql });
         } else if row.required("has_policy")? == "t" {
-            let remedy = format!("As a superuser: ALTER ROLE {user} BYPASSRLS;");
+            let sql = vec![format!("ALTER ROLE {user} BYPASSRLS;")];
             let problem = "row-level security would hide rows from it".to_owned();
-            findings.refusal(&Refusal::Unreadable { table, problem, remedy });
+            let mend = "as a superuser".to_owned();
+            findings.refusal(&Refusal::Unreadable { table, problem, mend, sql });
         }
     }
     Ok(())
@@ -240,10 +267,14 @@ async fn check_rights(
 async fn check_slot(
     sql: &mut Connection,
     options: &Options,
-    known: Known,
+    known: &Known,
     findings: &mut Findings,
 ) -> Result<(), Error> {
     let found = slot::find(sql, &options.slot).await?;
+    if let Some(pid) = found.as_ref().and_then(|slot| slot.active_pid).filter(|_| !known.is_running) {
+        let reader = slot::reader(sql, pid).await?;
+        findings.refusal(&Refusal::SlotActive { slot: options.slot.clone(), reader });
+    }
     let none: [&str; 0] = [];
     match (found, known.position) {
         (Some(slot), Some(position)) => {
@@ -254,15 +285,16 @@ async fn check_slot(
         (Some(slot), None) => findings.refusal(&Refusal::SlotUnknown {
             slot: slot.name,
             confirmed: slot.confirmed.unwrap_or(Lsn::ZERO),
-            state: "the state folder".to_owned(),
+            state: known.state.clone(),
         }),
         (None, Some(checkpoint)) => {
             findings.refusal(&Refusal::SlotMissing { slot: options.slot.clone(), checkpoint });
         }
         (None, None) => {
             if let Some(blockers) = crate::blockers(sql).await? {
-                let what = format!("creating the slot will wait for transactions that are open: {blockers}");
-                findings.warning("CDC-PG-039", what);
+                let what = format!("transactions are open: {blockers}");
+                let why = "creating the slot waits until they are over";
+                findings.warning("CDC-PG-039", Explanation::new(what, why, "end them, or wait"));
             }
         }
     }

@@ -24,7 +24,7 @@ use crate::refusal::Refusal;
 /// | `CDC-PG-010` | the server takes no connections just now: starting, stopping, full | yes |
 /// | `CDC-PG-011` | the server ended the stream: it is stopping | yes |
 /// | `CDC-PG-012` | a load's reading broke off | yes |
-/// | `CDC-PG-020` and up | a [`Refusal`] | no |
+/// | `CDC-PG-020` and up | a [`Refusal`] | no, but a slot that is being read |
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -172,11 +172,11 @@ impl Error {
             | Self::LoadBrokeOff => true,
             Self::NoHost { attempts } => attempts.iter().any(Self::is_retryable),
             Self::Server { error, .. } => matches!(error.kind(), Kind::NotNow | Kind::Passing),
+            Self::Refused(refusal) => refusal.is_retryable(),
             Self::Url { .. }
             | Self::File { .. }
             | Self::Tls { .. }
             | Self::Authentication { .. }
-            | Self::Refused(_)
             | Self::Stream { .. }
             | Self::Protocol { .. } => false,
         }

@@ -14,6 +14,7 @@
 //! | `decoding`, `relation`, `row`, `fetch` | messages to events: transactions, shapes, a row's change, what the log lacks |
 //! | `rules` | what of a table is sent |
 //! | `refusal`, `check` | what a person must decide or mend; the same asked beforehand |
+//! | `overview` | what there is, for whoever is about to choose |
 //! | `watch` | a look at slot and log from beside the stream |
 //!
 //! In order: [`system::identify`], [`publication::ensure`], [`slot::create`], [`Loader`], [`Stream`].
@@ -26,6 +27,7 @@ mod error;
 mod fetch;
 mod load;
 mod options;
+pub mod overview;
 pub mod publication;
 mod refusal;
 mod relation;
@@ -47,6 +49,6 @@ pub use check::{Finding, Known, check};
 pub use error::{Endpoint, Error, ServerError};
 pub use load::{Begun, Finished, Loader, Read};
 pub use options::Options;
-pub use refusal::Refusal;
+pub use refusal::{Explanation, Refusal};
 pub use settle::{Blockers, blockers};
 pub use stream::Stream;

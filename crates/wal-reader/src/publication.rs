@@ -34,6 +34,31 @@ pub async fn ensure(connection: &mut Connection, options: &Options) -> Result<Pu
     Ok(plan.all.into_iter().map(|name| (name.clone(), limits.remove(&name).unwrap_or_default())).collect())
 }
 
+/// The wanted tables that the publication holds, changing nothing.
+///
+/// # Errors
+/// A [`Refusal`] with the SQL that creates the publication, if it does not exist; or if it holds none of the tables.
+pub async fn existing(connection: &mut Connection, options: &Options) -> Result<Published, Error> {
+    let Some(state) = state(connection, &options.publication).await? else {
+        let candidates = catalog::candidates(connection).await?;
+        let plan = plan(connection, options, &candidates).await?;
+        let why = "nothing is created here";
+        return Err(refused(&options.publication, plan.exists, &plan.missing, why).into());
+    };
+    let mut limits = limits(connection, &options.publication).await?;
+    let wanted: Published = state
+        .tables
+        .iter()
+        .filter(|name| (options.wanted)(name))
+        .map(|name| (name.clone(), limits.remove(name).unwrap_or_default()))
+        .collect();
+    if wanted.is_empty() {
+        let (publication, published) = (options.publication.clone(), list(&state.tables));
+        return Err(Refusal::NotPublished { publication, published }.into());
+    }
+    Ok(wanted)
+}
+
 /// What is to be done to a publication.
 pub(crate) struct Plan<'c> {
     /// Whether there is one.
@@ -182,8 +207,7 @@ pub(crate) fn refuse_without_identity(tables: &[&Candidate]) -> Result<(), Error
     let sql = without
         .iter()
         .map(|name| format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote_table(name)))
-        .collect::<Vec<_>>()
-        .join(" ");
+        .collect();
     Err(Refusal::NoReplicaIdentity { tables: list(without), sql }.into())
 }
 
@@ -197,7 +221,8 @@ async fn add(
     match connection.execute(&add_sql(publication, exists, tables)).await {
         Err(error) if error.sqlstate() == Some("42501") => {
             let server = error.server_error().map(|error| error.message.clone()).unwrap_or_default();
-            Err(refused(publication, exists, tables, &server).into())
+            Err(refused(publication, exists, tables, &format!("this role may not change that ({server})"))
+                .into())
         }
         done => done,
     }
@@ -214,12 +239,12 @@ fn add_sql(publication: &str, exists: bool, tables: &[&Candidate]) -> String {
     }
 }
 
-/// What to say where this role may not do it.
-pub(crate) fn refused(publication: &str, exists: bool, tables: &[&Candidate], server: &str) -> Refusal {
+/// What to say where it is not done.
+pub(crate) fn refused(publication: &str, exists: bool, tables: &[&Candidate], why: &str) -> Refusal {
     Refusal::Publication {
         publication: publication.to_owned(),
         problem: if exists { "lacks tables" } else { "does not exist" }.to_owned(),
-        server: server.to_owned(),
+        why: why.to_owned(),
         sql: add_sql(publication, exists, tables),
     }
 }

@@ -1,4 +1,21 @@
+use std::fmt;
+
 use event::{Lsn, TableName};
+
+use crate::sql::quote_name;
+
+/// What was found, why it matters, and what mends it: for whoever has to decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// What was found.
+    pub what: String,
+    /// Why going on would lose, invent or break something.
+    pub why: String,
+    /// What to do, and as whom.
+    pub mend: String,
+    /// The statements that do it, where there are such.
+    pub sql: Vec<String>,
+}
 
 /// What keeps a pipeline from running until a person decides or mends something. Each says what was found, why going
 /// on would lose or invent rows, and what to do.
@@ -22,82 +39,33 @@ use event::{Lsn, TableName};
 /// | `CDC-PG-034` | the server is a standby |
 /// | `CDC-PG-035` | a message can't be decoded |
 /// | `CDC-PG-040` | a table can't be sent as `[[table]]` says |
+/// | `CDC-PG-041` | the slot is being read by another |
+/// | `CDC-PG-042` | the publication holds none of the tables |
+/// | `CDC-PG-043` | the role may not read the log |
 #[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", self.explain())]
 #[non_exhaustive]
-#[allow(missing_docs)] // The messages say it.
+#[allow(missing_docs)] // The explanations say it.
 pub enum Refusal {
-    #[error(
-        "wal_level is `{found}`, so the log does not hold row changes. As a superuser: \
-         ALTER SYSTEM SET wal_level = 'logical'; then restart the server"
-    )]
     WalLevel { found: String },
-    #[error(
-        "publication \"{publication}\" {problem}, and this role may not change that ({server}). As the owner of the \
-         tables: {sql}"
-    )]
-    Publication { publication: String, problem: String, server: String, sql: String },
-    #[error(
-        "publication \"{publication}\" leaves out {missing}: those changes would be lost without a trace. \
-         ALTER PUBLICATION \"{publication}\" SET (publish = 'insert, update, delete, truncate');"
-    )]
+    Publication { publication: String, problem: String, why: String, sql: String },
     PublishedOperations { publication: String, missing: String },
-    #[error(
-        "slot \"{slot}\" is lost: {why}. The changes after {checkpoint} can't be had any more; the tables need a reload: \
-         `cdc snapshot --new-epoch`. Raise max_slot_wal_keep_size if this was a long standstill"
-    )]
+    NotPublished { publication: String, published: String },
     SlotLost { slot: String, why: String, checkpoint: String },
-    #[error(
-        "slot \"{slot}\" does not exist on this server, but the checkpoint stands at {checkpoint}. It was dropped, or \
-         the server was failed over or restored without it; changes since then may be gone, so the tables need a reload: \
-         `cdc snapshot --new-epoch`"
-    )]
     SlotMissing { slot: String, checkpoint: Lsn },
-    #[error("slot \"{slot}\" {problem}: choose another name under [source.postgres] slot, or drop it")]
     SlotForeign { slot: String, problem: String },
-    #[error(
-        "slot \"{slot}\" was confirmed up to {confirmed}, beyond the checkpoint at {checkpoint}: somebody else read from \
-         it, or the state folder is an old copy. The changes in between would be skipped. Tables to reload: {tables}: \
-         `cdc snapshot --new-epoch`"
-    )]
+    SlotActive { slot: String, reader: String },
+    NoReplicationRight { role: String, said: String },
     SlotAhead { slot: String, confirmed: Lsn, checkpoint: Lsn, tables: String },
-    #[error(
-        "slot \"{slot}\" exists (confirmed up to {confirmed}), but there is no checkpoint in {state}: it belongs to \
-         another pipeline, or this one's state folder is lost. Restore the folder; or drop the slot (`cdc slot drop`) \
-         and start over"
-    )]
     SlotUnknown { slot: String, confirmed: Lsn, state: String },
-    #[error(
-        "this server's system identifier is {found}, the checkpoint was made with {expected}: it is another cluster, \
-         where the checkpoint's position means nothing. Mend the URL, or start over with `cdc snapshot --new-epoch`"
-    )]
     OtherSystem { expected: String, found: String },
-    #[error(
-        "the server is on timeline {timeline} now, which branched off at {switch}; the checkpoint stands at \
-         {checkpoint} of timeline {before}: transactions were delivered that this server never had. Tables to \
-         reload: {tables}: `cdc snapshot --new-epoch`"
-    )]
     Diverged { timeline: u32, before: u32, switch: Lsn, checkpoint: Lsn, tables: String },
-    #[error(
-        "the server can't decode its WAL after {checkpoint} ({error}). Trying again will not help: \
-         the slot will never move past it. Start over with a new slot: `cdc snapshot --new-epoch`"
-    )]
     DecodingDead { checkpoint: Lsn, error: String },
-    #[error(
-        "tables without a primary key or other replica identity: {tables}. Publishing them as they are would make \
-         the application's own UPDATE and DELETE fail. Exclude them, give them a key, or for each: {sql}"
-    )]
-    NoReplicaIdentity { tables: String, sql: String },
-    #[error("no table matches [source.postgres] tables. In database \"{database}\" this role sees: {seen}")]
+    NoReplicaIdentity { tables: String, sql: Vec<String> },
     NoTables { database: String, seen: String },
-    #[error("table {table} can't be read whole by this role: {problem}. {remedy}")]
-    Unreadable { table: TableName, problem: String, remedy: String },
-    #[error(
-        "the server is a standby (in recovery). Point the URL at the primary, or add target_session_attrs=primary"
-    )]
+    Unreadable { table: TableName, problem: String, mend: String, sql: Vec<String> },
     Standby,
-    #[error("{table} can't be sent as its [[table]] section says: {problem}")]
     Rules { table: TableName, problem: String },
-    #[error("after {position}: {error}")]
     Decoding { position: Lsn, error: decoder::Error },
 }
 
@@ -122,12 +90,167 @@ impl Refusal {
             Self::Standby => "CDC-PG-034",
             Self::Decoding { .. } => "CDC-PG-035",
             Self::Rules { .. } => "CDC-PG-040",
+            Self::SlotActive { .. } => "CDC-PG-041",
+            Self::NotPublished { .. } => "CDC-PG-042",
+            Self::NoReplicationRight { .. } => "CDC-PG-043",
+        }
+    }
+
+    /// Whether it may pass by itself: the server takes a while to give a reader up that is gone.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::SlotActive { .. })
+    }
+
+    /// What was found, why it matters, what mends it.
+    pub fn explain(&self) -> Explanation {
+        let new_epoch = "start over with `cdc snapshot --new-epoch`, which loads all tables again";
+        match self {
+            Self::WalLevel { found } => Explanation::new(
+                format!("wal_level is `{found}`"),
+                "the log does not hold row changes",
+                "as a superuser, and then restart the server",
+            )
+            .with_sql(["ALTER SYSTEM SET wal_level = 'logical';".to_owned()]),
+            Self::Publication { publication, problem, why, sql } => Explanation::new(
+                format!("publication \"{publication}\" {problem}"),
+                why,
+                "as the owner of the tables",
+            )
+            .with_sql([sql.clone()]),
+            Self::PublishedOperations { publication, missing } => Explanation::new(
+                format!("publication \"{publication}\" leaves out {missing}"),
+                "those changes would be lost without a trace",
+                "as its owner",
+            )
+            .with_sql([format!(
+                "ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate');",
+                quote_name(publication)
+            )]),
+            Self::NotPublished { publication, published } => Explanation::new(
+                format!("publication \"{publication}\" holds none of the tables that are asked for"),
+                "the server sends the changes of published tables alone",
+                format!("choose among those that it holds ({published}), or another publication"),
+            ),
+            Self::SlotLost { slot, why, checkpoint } => Explanation::new(
+                format!("slot \"{slot}\" is lost ({why})"),
+                format!("the changes after {checkpoint} can't be had any more, so the tables need a reload"),
+                format!("{new_epoch}. Raise max_slot_wal_keep_size if this was a long standstill"),
+            ),
+            Self::SlotMissing { slot, checkpoint } => Explanation::new(
+                format!("slot \"{slot}\" does not exist on this server, but the checkpoint stands at {checkpoint}"),
+                "it was dropped, or the server was failed over or restored without it; changes since then may be gone, \
+                 so the tables need a reload",
+                new_epoch,
+            ),
+            Self::SlotForeign { slot, problem } => Explanation::new(
+                format!("slot \"{slot}\" {problem}"),
+                "this pipeline can't go on from it",
+                "choose another name under [source.postgres] slot, or drop it",
+            ),
+            Self::SlotActive { slot, reader } => Explanation::new(
+                format!("slot \"{slot}\" is being read by {reader}"),
+                "a slot has one reader, and what that one confirms is gone for any other",
+                "stop it for good (our own predecessor's connection goes by itself), or choose another slot under \
+                 [source.postgres] slot",
+            ),
+            Self::NoReplicationRight { role, said } => Explanation::new(
+                format!("role \"{role}\" may not read the log ({said})"),
+                "changes come from there",
+                "as a superuser (a managed server has a role of its own for that instead: on Amazon RDS, GRANT \
+                 rds_replication)",
+            )
+            .with_sql([format!("ALTER ROLE {} REPLICATION;", quote_name(role))]),
+            Self::SlotAhead { slot, confirmed, checkpoint, tables } => Explanation::new(
+                format!("slot \"{slot}\" was confirmed up to {confirmed}, beyond the checkpoint at {checkpoint}"),
+                "somebody else read from it, or the state folder is an old copy; the changes in between would be skipped",
+                format!("{new_epoch}: {tables}"),
+            ),
+            Self::SlotUnknown { slot, confirmed, state } => Explanation::new(
+                format!("slot \"{slot}\" exists (confirmed up to {confirmed}), but there is no checkpoint in {state}"),
+                "it belongs to another pipeline, or this one's state folder is lost",
+                "restore the folder; or drop the slot (`cdc slot drop`) and start over; or take the slot over, if its \
+                 reader is gone for good (`cdc init --adopt-slot`)",
+            ),
+            Self::OtherSystem { expected, found } => Explanation::new(
+                format!("this server's system identifier is {found}, the checkpoint was made with {expected}"),
+                "it is another cluster, where the checkpoint's position means nothing",
+                format!("mend the URL, or {new_epoch}"),
+            ),
+            Self::Diverged { timeline, before, switch, checkpoint, tables } => Explanation::new(
+                format!(
+                    "the server is on timeline {timeline} now, which branched off at {switch}; the checkpoint stands at \
+                     {checkpoint} of timeline {before}"
+                ),
+                "transactions were delivered that this server never had",
+                format!("{new_epoch}: {tables}"),
+            ),
+            Self::DecodingDead { checkpoint, error } => Explanation::new(
+                format!("the server can't decode its WAL after {checkpoint} ({error})"),
+                "trying again will not help: the slot will never move past it",
+                new_epoch,
+            ),
+            Self::NoReplicaIdentity { tables, sql } => Explanation::new(
+                format!("tables without a primary key or other replica identity: {tables}"),
+                "publishing them as they are would make the application's own UPDATE and DELETE fail",
+                "give them a primary key, or list them in [source.postgres] exclude_tables, or as their owner",
+            )
+            .with_sql(sql.iter().cloned()),
+            Self::NoTables { database, seen } => Explanation::new(
+                "no table matches [source.postgres] tables".to_owned(),
+                "there is nothing to send",
+                format!("mend the patterns; in database \"{database}\" this role sees: {seen}"),
+            ),
+            Self::Unreadable { table, problem, mend, sql } => Explanation::new(
+                format!("table {table} can't be read whole by this role ({problem})"),
+                "a load would fail, or lack rows",
+                mend,
+            )
+            .with_sql(sql.iter().cloned()),
+            Self::Standby => Explanation::new(
+                "the server is a standby (in recovery)".to_owned(),
+                "slots and publications are made on the primary, and fences need its transactions",
+                "point the URL at the primary, or add target_session_attrs=primary",
+            ),
+            Self::Rules { table, problem } => Explanation::new(
+                format!("{table} can't be sent as its [[table]] section says"),
+                problem,
+                "mend the section, or the table",
+            ),
+            Self::Decoding { position, error } => Explanation::new(
+                format!("after {position}: {error}"),
+                "nothing is skipped, so the pipeline stops here",
+                "report it with this message, which holds no row values",
+            ),
+        }
+    }
+}
+
+impl Explanation {
+    /// One that needs no statement.
+    pub fn new(what: String, why: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { what, why: why.into(), mend: mend.into(), sql: Vec::new() }
+    }
+
+    /// The same, mended by these statements.
+    #[must_use]
+    pub fn with_sql(self, sql: impl IntoIterator<Item = String>) -> Self {
+        Self { sql: sql.into_iter().collect(), ..self }
+    }
+}
+
+/// As one text, for errors and log lines.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}. To mend it: {}", self.what, self.why, self.mend)?;
+        match self.sql.as_slice() {
+            [] => Ok(()),
+            sql => write!(f, ": {}", sql.join(" ")),
         }
     }
 }
 
 /// The first few names, and how many more there are.
-pub(crate) fn list<T: std::fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
+pub(crate) fn list<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
     const SHOWN: usize = 10;
     let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
     let more = names.len().saturating_sub(SHOWN);

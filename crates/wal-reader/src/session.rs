@@ -21,14 +21,17 @@ pub(crate) fn unreadable(error: Error, name: &TableName, config: &Config) -> Err
     }
     let problem = error.server_error().map(|error| error.message.clone()).unwrap_or_default();
     let user = quote_name(config.user());
-    let remedy = if problem.contains("row-level security") {
-        format!("A policy would hide rows from it. As a superuser: ALTER ROLE {user} BYPASSRLS;")
+    let (mend, sql) = if problem.contains("row-level security") {
+        let mend = "a policy would hide rows from it; as a superuser";
+        (mend, vec![format!("ALTER ROLE {user} BYPASSRLS;")])
     } else {
         // Both: which of the two is missing is said in the server's language only.
         let (schema, table) = (quote_name(&name.schema), quote_table(name));
-        format!(
-            "As their owner: GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON {table} TO {user};"
-        )
+        let sql = vec![
+            format!("GRANT USAGE ON SCHEMA {schema} TO {user};"),
+            format!("GRANT SELECT ON {table} TO {user};"),
+        ];
+        ("as their owner", sql)
     };
-    Refusal::Unreadable { table: name.clone(), problem, remedy }.into()
+    Refusal::Unreadable { table: name.clone(), problem, mend: mend.to_owned(), sql }.into()
 }

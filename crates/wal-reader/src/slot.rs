@@ -41,8 +41,17 @@ pub async fn find(connection: &mut Connection, name: &str) -> Result<Option<Slot
 /// Creates a slot for pgoutput; returns where it starts: the first commit it will show is after that. Waits until
 /// every transaction that is running now is over.
 pub async fn create(connection: &mut Connection, name: &str) -> Result<Lsn, Error> {
+    create_for(connection, name, false).await
+}
+
+/// The same for as long as this connection lasts: the server drops it with that, however it ends.
+pub async fn create_temporary(connection: &mut Connection, name: &str) -> Result<Lsn, Error> {
+    create_for(connection, name, true).await
+}
+
+async fn create_for(connection: &mut Connection, name: &str, is_temporary: bool) -> Result<Lsn, Error> {
     let sql = format!(
-        "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput')",
+        "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput', {is_temporary})",
         quote_text(name)
     );
     match connection.query(&sql).await {
@@ -59,6 +68,19 @@ pub async fn create(connection: &mut Connection, name: &str) -> Result<Lsn, Erro
 /// Drops a slot, and with it the promise that what its reader has not confirmed can still be had.
 pub async fn drop(connection: &mut Connection, name: &str) -> Result<(), Error> {
     connection.execute(&format!("SELECT pg_catalog.pg_drop_replication_slot({})", quote_text(name))).await
+}
+
+/// Who reads from a slot, for people: what the server tells this role of a process.
+pub async fn reader(connection: &mut Connection, pid: i32) -> Result<String, Error> {
+    let rows = connection
+        .query(&format!(
+            "SELECT pg_catalog.concat_ws(', ', 'user ' || usename, 'application ' || NULLIF(application_name, ''), \
+               'from ' || COALESCE(pg_catalog.host(client_addr), 'this machine')) AS known \
+             FROM pg_catalog.pg_stat_activity WHERE pid = {pid}"
+        ))
+        .await?;
+    let known = rows.first().map(|row| row.get("known")).transpose()?.flatten();
+    Ok(known.map_or_else(|| format!("process {pid}"), |known| format!("process {pid} ({known})")))
 }
 
 async fn query(connection: &mut Connection, condition: &str) -> Result<Vec<Slot>, Error> {

@@ -12,8 +12,9 @@ use crate::decoding::{Decoding, Output};
 use crate::error::Error;
 use crate::refusal::Refusal;
 use crate::relation::Sequences;
+use crate::slot;
 use crate::sql::quote_name;
-use crate::wire::{self, Frame, Keepalive, Mode, ReplicationReader};
+use crate::wire::{self, Connection, Frame, Keepalive, Mode, ReplicationReader};
 
 /// A slot's changes from a position on.
 pub struct Stream {
@@ -46,7 +47,27 @@ impl Stream {
         position: Lsn,
         table_seqs: impl IntoIterator<Item = (TableName, u64)>,
     ) -> Result<Self, Error> {
+        let connection = wire::connect(&options.connection, Mode::Replication).await?;
+        Self::start(connection, options, position, table_seqs).await
+    }
+
+    /// Opens a slot that begins now and vanishes with the connection, however that ends. Waits until every transaction
+    /// that is running now is over.
+    ///
+    /// # Errors
+    /// Whatever connecting, or creating the slot, refuses.
+    pub async fn open_temporary(options: &Options) -> Result<Self, Error> {
         let mut connection = wire::connect(&options.connection, Mode::Replication).await?;
+        let position = slot::create_temporary(&mut connection, &options.slot).await?;
+        Self::start(connection, options, position, []).await
+    }
+
+    async fn start(
+        mut connection: Connection,
+        options: &Options,
+        position: Lsn,
+        table_seqs: impl IntoIterator<Item = (TableName, u64)>,
+    ) -> Result<Self, Error> {
         let interval = Keepalive::interval(connection.wal_sender_timeout().await?);
         let command = format!(
             "START_REPLICATION SLOT {} LOGICAL {position} (proto_version '1', publication_names {}, messages 'true')",
@@ -54,10 +75,11 @@ impl Stream {
             // A list of names inside a literal.
             format_args!("'{}'", quote_name(&options.publication).replace('\'', "''")),
         );
-        let (reader, writer) = connection
-            .start_replication(&command)
-            .await
-            .map_err(|error| explain(error, &options.slot, position))?;
+        let (reader, writer) = match connection.start_replication(&command).await {
+            // Object in use.
+            Err(error) if error.sqlstate() == Some("55006") => return Err(taken(error, options).await),
+            started => started.map_err(|error| explain(error, &options.slot, position))?,
+        };
         tracing::info!(slot = options.slot, %position, "streaming");
         Ok(Self {
             reader,
@@ -178,6 +200,23 @@ impl Source for Stream {
     fn release(&mut self, position: Position) {
         let Position::Postgres(position) = position;
         self.keepalive.advance_to(position.into());
+    }
+}
+
+/// Who has the slot.
+async fn taken(error: Error, options: &Options) -> Error {
+    let asked = async {
+        let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
+        let found = slot::find(&mut sql, &options.slot).await?;
+        match found.and_then(|slot| slot.active_pid) {
+            Some(pid) => slot::reader(&mut sql, pid).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    match asked.await {
+        Ok(Some(reader)) => Refusal::SlotActive { slot: options.slot.clone(), reader }.into(),
+        Ok(None) => error,
+        Err(second) => second,
     }
 }
 

@@ -38,7 +38,7 @@ impl Delivered {
         }
     }
 
-    /// The messages of a pipeline in Kafka, without the topic of all schemas.
+    /// The messages of a pipeline in Kafka, without the topics of all schemas and of the checkpoint.
     pub fn each_of_kafka(brokers: &str, pipeline: &str, mut take: impl FnMut(Self)) {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
@@ -52,7 +52,8 @@ impl Delivered {
         let prefix = format!("{pipeline}.");
         let topics = metadata.topics().iter().filter(|topic| topic.name().starts_with(&prefix));
         let (mut list, mut missing) = (TopicPartitionList::new(), 0);
-        for topic in topics.filter(|topic| topic.name() != format!("{prefix}schemas")) {
+        let others = ["schemas", "checkpoint"].map(|name| format!("{prefix}{name}"));
+        for topic in topics.filter(|topic| !others.iter().any(|other| other == topic.name())) {
             for partition in topic.partitions() {
                 let (topic, partition) = (topic.name(), partition.id());
                 let (low, high) =
@@ -88,7 +89,7 @@ impl Delivered {
     pub fn each_of_nats(url: &str, stream: &str, mut take: impl FnMut(Self)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let context = jetstream::new(async_nats::connect(url).await.expect("connect to NATS"));
+            let context = jetstream::new(connected(url).await);
             let stream = context.get_stream(stream).await.expect("the stream");
             let mut missing = stream.cached_info().state.messages;
             let consumer = stream.create_consumer(OrderedConfig::default()).await.expect("a consumer");
@@ -107,6 +108,19 @@ impl Delivered {
             }
         });
     }
+}
+
+/// The client makes no use of a login within the URL.
+async fn connected(url: &str) -> async_nats::Client {
+    let place = url.trim_start_matches("nats://");
+    let options = match place.split_once('@').and_then(|(login, _)| login.split_once(':')) {
+        Some((user, password)) => {
+            async_nats::ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+        }
+        None => async_nats::ConnectOptions::new(),
+    };
+    let place = place.rsplit('@').next().unwrap_or_default();
+    options.connect(place).await.expect("connect to NATS")
 }
 
 fn read_varint(reader: &mut impl Read) -> Option<usize> {

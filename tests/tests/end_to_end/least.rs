@@ -35,14 +35,28 @@ impl Role {
         role
     }
 
-    /// Gives all tables to their owner, also those that were made later.
-    pub fn hand_over(&self, session: &Session) {
+    /// Gives all tables to their owner, also those that the superuser makes later.
+    fn hand_over(&self, session: &Session) {
         let tables = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables \
                       WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
         for row in session.rows(tables) {
             let table = row[0].as_deref().unwrap();
             session.execute(&format!("ALTER TABLE {table} OWNER TO \"{}\"", self.owner));
         }
+        session.execute(&format!(
+            "DROP EVENT TRIGGER IF EXISTS hand_over; \
+             CREATE OR REPLACE FUNCTION public.hand_over() RETURNS event_trigger LANGUAGE plpgsql AS $$ \
+             DECLARE made record; \
+             BEGIN \
+               FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() WHERE object_type = 'table' \
+                           AND schema_name <> 'pg_temp' LOOP \
+                 EXECUTE format('ALTER TABLE %s OWNER TO %I', made.object_identity, '{}'); \
+               END LOOP; \
+             END $$; \
+             CREATE EVENT TRIGGER hand_over ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS') \
+             EXECUTE FUNCTION public.hand_over()",
+            self.owner
+        ));
     }
 
     /// A superuser's URL, as this role.
@@ -114,17 +128,21 @@ fn kafka_s_acls() {
     let name = setup.session.value("SELECT current_database()").unwrap();
     let password = setup.cdc.folder().join("password").display().to_string();
     std::fs::write(&password, "least-swordfish").unwrap();
-    setup.configure("", &kafka_sink(kafka, "least", &password));
+    let stateless = "[checkpoint]\nstore = \"sink\"\n";
+    setup.configure("", &(kafka_sink(kafka, "least", &password) + stateless));
     setup.assert_refused(1, &["CDC-SINK-0", "uthoriz"]);
     // The commands of docs/security.md.
-    let block = DOCUMENT.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
-    for command in block.replace("\\\n", " ").lines() {
+    let blocks = DOCUMENT.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let commands = blocks.filter(|block| block.starts_with("kafka-acls.sh")).collect::<String>();
+    for command in commands.replace("\\\n", " ").lines() {
         let words: Vec<String> = command
             .split_whitespace()
             .skip(3)
             .map(|word| match word {
                 "User:cdc" => "User:least".to_owned(),
                 "shop." => format!("{name}."),
+                "shop.checkpoint" => format!("{name}.checkpoint"),
+                "cdc.shop.checkpoint" => format!("cdc.{name}.checkpoint"),
                 word => word.to_owned(),
             })
             .collect();
@@ -165,7 +183,8 @@ fn nats_permissions() {
     let password = setup.cdc.folder().join("password").display().to_string();
     std::fs::write(&password, "least-swordfish").unwrap();
     let sink = format!(
-        "[sink.nats]\nservers = [\"{}\"]\nusername = \"least\"\npassword_file = \"{password}\"\n",
+        "[sink.nats]\nservers = [\"{}\"]\nusername = \"least\"\npassword_file = \"{password}\"\n\
+         [checkpoint]\nstore = \"sink\"\n",
         nats.url()
     );
     setup.configure("", &sink);

@@ -113,7 +113,6 @@ fn a_table_added_meanwhile_with_a_transaction_open_on_it() {
     let mut setup = Setup::new("added");
     setup.assert_works();
     setup.session.execute("CREATE TABLE late (id int PRIMARY KEY); INSERT INTO late VALUES (1), (2)");
-    setup.role.hand_over(&setup.session);
     let database = setup.session.value("SELECT current_database()").unwrap();
     let open = Session::open(shared_postgres(), &database);
     open.execute("BEGIN; INSERT INTO late VALUES (3); DELETE FROM late WHERE id = 1");

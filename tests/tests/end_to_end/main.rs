@@ -5,6 +5,10 @@
 //! | `chaos` | killed at any moment, under any load: the sink ends up with the source's rows |
 //! | `outage` | brokers, databases and networks that go and come back: nothing lost, memory bounded, few words |
 //! | `stranger` | wrong input is refused with a code and the remedy, and once mended nothing is missing |
+//! | `refusals` | what servers and other programs refuse: who it is, and what mends it |
+//! | `first_contact` | from nothing to a pipeline, also one that goes on where another program's slot stands |
+//! | `tail` | changes shown to a person, without leaving anything behind |
+//! | `stateless` | without a disk of its own, killed and started elsewhere |
 //! | `shutdown` | told to end, it drains, saves and leaves, whatever it is doing |
 //! | `loads` | loads alone, anew and of added tables, beside changes that go on |
 //! | `tables` | what is sent of a table, under which key, to which topic |
@@ -20,16 +24,20 @@
 
 mod chaos;
 mod commands;
+mod first_contact;
 mod least;
 mod loads;
 mod origins;
 mod outage;
 mod page;
+mod refusals;
 mod reloads;
 mod rotation;
 mod secrets;
 mod setup;
 mod shutdown;
 mod spans;
+mod stateless;
 mod stranger;
 mod tables;
+mod tail;

@@ -11,7 +11,6 @@ fn dropped_origins_are_not_sent_and_the_checkpoint_passes_them() {
     let mut setup = Setup::new("origins");
     setup.configure("drop_origins = [\"cdc:branch-7\"]", &setup.file_sink());
     setup.session.execute("CREATE TABLE echo (id int PRIMARY KEY, note text)");
-    setup.role.hand_over(&setup.session);
     setup.start_streaming();
     let database = setup.session.value("SELECT current_database()").unwrap();
     let other = end_to_end::session::Session::open(shared_postgres(), &database);

@@ -99,8 +99,8 @@ fn a_load_lets_go_while_the_sink_takes_nothing() {
          ALTER TABLE large ADD PRIMARY KEY (id)",
     );
     setup.cdc.configure(&format!(
-        "buffer_mb = 1\n{}[sink.kafka]\nbrokers = [\"127.0.0.1:{}\"]\npartitions = 2",
-        source(&setup.session, &setup.url),
+        "buffer_mb = 1\n[source.postgres]\nurl = \"{}\"\n[sink.kafka]\nbrokers = [\"127.0.0.1:{}\"]\npartitions = 2",
+        setup.url,
         proxy.port()
     ));
     let database = setup.session.value("SELECT current_database()").unwrap();

@@ -128,7 +128,6 @@ fn five_thousand_tables_are_usable() {
              END LOOP; END $$"
         ));
     }
-    setup.role.hand_over(&setup.session);
     setup.configure(
         "",
         &format!("{}\n[admin]\nlisten = \"127.0.0.1:0\"\n[load]\nmode = \"never\"", setup.file_sink()),

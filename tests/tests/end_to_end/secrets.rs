@@ -1,6 +1,7 @@
 //! Nothing that was ever printed or served holds a secret: every kind of secret, in success and in every kind of failure,
 //! with all log lines that can be asked for.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -122,6 +123,13 @@ fn are_told_nobody() {
         run(&good, &to_nats("servers = [\"nats://h\"]\ntoken = \"swordfish\"\n"), "CDC-CONFIG-004"),
     ];
     for (number, run) in runs.iter().enumerate() {
+        // Each into another sink: a new history.
+        _ = fs::remove_dir_all(setup.cdc.state_folder());
+        // The server may not have noticed yet that its reader has left.
+        let drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots";
+        while setup.session.try_execute(drop).is_err() {
+            thread::sleep(Duration::from_millis(20));
+        }
         setup.cdc.configure(&format!(
             "[source.postgres]\n{}\n{}\n[admin]\nlisten = \"127.0.0.1:0\"\n",
             run.source, run.sink

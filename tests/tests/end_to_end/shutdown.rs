@@ -55,7 +55,6 @@ fn in_a_load() {
         "CREATE TABLE large (id int PRIMARY KEY, body text); \
          INSERT INTO large SELECT g, repeat('x', 300) FROM generate_series(1, 150000) g",
     );
-    setup.role.hand_over(&setup.session);
     for wait_ms in [0, 100, 200] {
         let lines = setup.cdc.log().len();
         setup.cdc.start();

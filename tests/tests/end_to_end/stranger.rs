@@ -60,7 +60,6 @@ fn no_table_matches() {
 fn a_table_without_replica_identity() {
     let mut setup = Setup::new("no-identity");
     setup.session.execute("CREATE TABLE notes (note text)");
-    setup.role.hand_over(&setup.session);
     setup.assert_refused(1, &["CDC-PG-031", "ALTER TABLE \"public\".\"notes\" REPLICA IDENTITY FULL"]);
     setup.session.execute("ALTER TABLE notes REPLICA IDENTITY FULL; INSERT INTO notes VALUES ('one')");
     setup.assert_works();
@@ -229,14 +228,14 @@ fn a_server_that_writes_too_little_into_its_log() {
 fn a_misspelt_key() {
     let mut setup = Setup::new("misspelt");
     setup.configure("tabels = [\"public.*\"]", &setup.file_sink());
-    setup.assert_refused(2, &["tabels", "cdc.toml:", "`tables`"]);
+    setup.assert_refused(2, &["CDC-CONFIG-003", "tabels", "cdc.toml:", "`tables`"]);
     setup.configure("tables = [\"public.*\"]", &setup.file_sink());
     setup.assert_works();
     assert!(shared_postgres().port() > 0);
 }
 
 /// As the messages advise: a new slot, a new epoch, everything loaded again.
-fn begin_anew(setup: &mut Setup) {
+pub fn begin_anew(setup: &mut Setup) {
     let done = setup.cdc.run(&["snapshot", "--new-epoch"]);
     assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
     let summary = setup.assert_works();

@@ -2,43 +2,118 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
-use checkpoint::FileStore;
 use event::{Failure as _, Position};
+use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use wal_reader::{Finding, Known};
+use wal_reader::{Explanation, Finding, Known};
 
 use crate::admin;
 use crate::config::{Admin, Config, Sink, Source};
-use crate::diagnostics::Problem;
+use crate::control::{Request, ask};
+use crate::diagnostics::{Colour, Problem};
 use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::pipeline;
+use crate::store::Store;
 
 /// How long a broker may take to accept a connection.
 const REACH: Duration = Duration::from_secs(5);
 
 /// Names everything that would fail or lose data later.
-pub(crate) async fn check(config: Config) -> Result<ExitStatus, Problem> {
-    let checkpoint = FileStore::peek(&config.pipeline.folder())?;
+pub(crate) async fn check(config: &Config, json: bool) -> Result<ExitStatus, Problem> {
+    let findings = findings(config).await?;
+    let text = if json { to_json(&findings) } else { render(&findings, Colour::of_stdout()) };
+    // Nobody reads it if the pipe is closed.
+    _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    let is_fine = findings.iter().all(|finding| finding.is_warning);
+    Ok(if is_fine { ExitStatus::Done } else { ExitStatus::Problems })
+}
+
+/// What is not as it should be.
+pub(super) async fn findings(config: &Config) -> Result<Vec<Finding>, Problem> {
+    let checkpoint = Store::peek(config).await?;
     let position = checkpoint.and_then(|checkpoint| checkpoint.position).map(|Position::Postgres(lsn)| lsn);
+    let is_running = ask(&config.pipeline.control_socket(), &Request::Status {}).await.is_ok();
     let Source::Postgres(source) = &config.source;
-    let options = pipeline::options(source, &config)?;
-    let mut findings = wal_reader::check(&options, Known { position }).await.map_err(Error::from)?;
+    let options = pipeline::options(source, config)?;
+    let state = config.pipeline.folder().display().to_string();
+    let known = Known { position, is_running, state };
+    let mut findings = wal_reader::check(&options, known).await.map_err(Error::from)?;
     findings.extend(check_sink(&config.sink).await);
     findings.extend(check_admin(&config.admin));
-    let (text, status) = render(&findings);
-    // Nobody reads it if the pipe is closed.
-    _ = write!(std::io::stdout(), "{text}");
-    Ok(status)
+    Ok(findings)
+}
+
+/// Findings for a person, problems first.
+pub(super) fn render(findings: &[Finding], colour: Colour) -> String {
+    let mut text = String::new();
+    for finding in problems_first(findings) {
+        let (word, codes) = if finding.is_warning { ("warning", "1;33") } else { ("problem", "1;31") };
+        let Explanation { what, why, mend, sql } = &finding.explanation;
+        let (title, why_is, mend_by) =
+            (format!("{word}[{}]", finding.code), colour.paint("1;36", "why"), colour.paint("1;36", "mend"));
+        _ = writeln!(text, "{}: {}", colour.paint(codes, &title), colour.paint("1", what));
+        _ = writeln!(text, "   {why_is}: {why}");
+        // Statements stand on lines of their own, without anything that would have to be taken off again.
+        _ = writeln!(text, "  {mend_by}: {mend}{}", if sql.is_empty() { "" } else { ":\n" });
+        for statement in sql {
+            _ = writeln!(text, "{}", colour.paint("32", statement));
+        }
+        _ = writeln!(text, "{}   see: {}\n", if sql.is_empty() { "" } else { "\n" }, page(finding.code));
+    }
+    let warnings = findings.iter().filter(|finding| finding.is_warning).count();
+    _ = match findings.len() - warnings {
+        0 => writeln!(text, "nothing keeps this pipeline from running ({warnings} warnings)"),
+        problems => writeln!(text, "{problems} problems, {warnings} warnings"),
+    };
+    text
+}
+
+/// The same for machines.
+fn to_json(findings: &[Finding]) -> String {
+    #[derive(Serialize)]
+    struct Found<'f> {
+        code: &'f str,
+        severity: &'static str,
+        what: &'f str,
+        why: &'f str,
+        mend: &'f str,
+        sql: &'f [String],
+        page: String,
+    }
+    let found: Vec<Found<'_>> = problems_first(findings)
+        .map(|Finding { code, is_warning, explanation: Explanation { what, why, mend, sql } }| Found {
+            code,
+            severity: if *is_warning { "warning" } else { "problem" },
+            what,
+            why,
+            mend,
+            sql,
+            page: page(code),
+        })
+        .collect();
+    // Texts have nothing that JSON can't hold.
+    serde_json::to_string_pretty(&serde_json::json!({ "findings": found })).unwrap_or_default()
+}
+
+fn problems_first(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    let problems = findings.iter().filter(|finding| !finding.is_warning);
+    problems.chain(findings.iter().filter(|finding| finding.is_warning))
+}
+
+fn page(code: &str) -> String {
+    format!("docs/errors.md#{}", code.to_ascii_lowercase())
 }
 
 /// Whether anybody listens where the events are to go. Asks for no more: opening a sink creates topics and streams.
 async fn check_sink(sink: &Sink) -> Vec<Finding> {
-    let addresses = match sink {
-        Sink::Kafka(options) => options.brokers.clone(),
+    let (addresses, key) = match sink {
+        Sink::Kafka(options) => (options.brokers.clone(), "[sink.kafka] brokers"),
         // Shown without passwords, by commas.
-        Sink::Nats(options) => options.servers.to_string().split(',').map(str::to_owned).collect(),
+        Sink::Nats(options) => {
+            (options.servers.to_string().split(',').map(str::to_owned).collect(), "[sink.nats] servers")
+        }
         Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => return Vec::new(),
     };
     let mut reasons = Vec::new();
@@ -51,8 +126,12 @@ async fn check_sink(sink: &Sink) -> Vec<Finding> {
             Err(_) => reasons.push(format!("{place}: no answer within {} s", REACH.as_secs())),
         }
     }
-    let what = format!("the sink can't be reached ({}). Start it, or mend the addresses", reasons.join("; "));
-    vec![Finding { code: "CDC-SINK-003", is_warning: false, what }]
+    let explanation = Explanation::new(
+        format!("the sink can't be reached ({})", reasons.join("; ")),
+        "the pipeline waits for it, and meanwhile the database keeps its log",
+        format!("start it, or correct {key}"),
+    );
+    vec![Finding { code: "CDC-SINK-003", is_warning: false, explanation }]
 }
 
 /// Whether the admin pages can be guarded as they should be, and are. Not whether the port is free: the pipeline that is
@@ -61,41 +140,52 @@ fn check_admin(admin: &Admin) -> Vec<Finding> {
     let broken = admin::check_files(admin).err().map(|error| Finding {
         code: error.code(),
         is_warning: false,
-        what: error.to_string(),
+        explanation: Explanation::new(
+            error.to_string(),
+            "the pipeline does not start without what is to guard its pages",
+            "mend the file, or name another",
+        ),
     });
-    let exposed = admin.exposure().map(|what| Finding { code: admin::EXPOSED, is_warning: true, what });
+    let exposed = admin.exposure().map(|(what, mend)| Finding {
+        code: admin::EXPOSED,
+        is_warning: true,
+        explanation: Explanation::new(
+            what,
+            "whoever reaches the pages reads names of tables, errors and the configuration",
+            mend,
+        ),
+    });
     broken.into_iter().chain(exposed).collect()
-}
-
-/// Problems first.
-fn render(findings: &[Finding]) -> (String, ExitStatus) {
-    let mut text = String::new();
-    let (warnings, problems): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.is_warning);
-    for (word, finding) in problems
-        .iter()
-        .map(|finding| ("problem", finding))
-        .chain(warnings.iter().map(|finding| ("warning", finding)))
-    {
-        _ = writeln!(text, "{word}[{}]: {}\n", finding.code, finding.what);
-    }
-    if problems.is_empty() {
-        _ = writeln!(text, "nothing keeps this pipeline from running ({} warnings)", warnings.len());
-        return (text, ExitStatus::Done);
-    }
-    _ = writeln!(text, "{} problems, {} warnings", problems.len(), warnings.len());
-    (text, ExitStatus::Problems)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn findings() -> [Finding; 2] {
+        let explanation = Explanation::new("it is so".to_owned(), "it hurts", "as the owner")
+            .with_sql(["ALTER TABLE t;".to_owned()]);
+        let problem = Finding { code: "CDC-PG-031", is_warning: false, explanation };
+        let explanation = Explanation::new("it is odd".to_owned(), "it may hurt", "look");
+        [Finding { code: "CDC-PG-038", is_warning: true, explanation }, problem]
+    }
+
     #[test]
-    fn problems_come_first_and_decide_the_status() {
-        let finding = |is_warning| Finding { code: "CDC-PG-020", is_warning, what: "x".to_owned() };
-        assert_eq!(render(&[finding(true)]).1, ExitStatus::Done);
-        let (text, status) = render(&[finding(true), finding(false)]);
-        assert_eq!(status, ExitStatus::Problems);
-        assert!(text.starts_with("problem[CDC-PG-020]: x\n\nwarning["), "{text}");
+    fn a_finding_says_what_why_and_how_to_mend_it() {
+        let text = render(&findings(), Colour::No);
+        let expected = "problem[CDC-PG-031]: it is so\n   why: it hurts\n  mend: as the owner:\n\nALTER TABLE t;\n\n   \
+                        see: docs/errors.md#cdc-pg-031\n\nwarning[CDC-PG-038]: it is odd\n   why: it may hurt\n  \
+                        mend: look\n   see: docs/errors.md#cdc-pg-038\n\n1 problems, 1 warnings\n";
+        assert_eq!(text, expected);
+        assert!(render(&findings(), Colour::Yes).contains("\x1b[32mALTER TABLE t;\x1b[0m\n"));
+        assert!(render(&[], Colour::No).starts_with("nothing keeps"));
+    }
+
+    #[test]
+    fn machines_are_told_the_same() {
+        let told: serde_json::Value = serde_json::from_str(&to_json(&findings())).unwrap();
+        assert_eq!(told["findings"][0]["severity"], "problem");
+        assert_eq!(told["findings"][0]["sql"][0], "ALTER TABLE t;");
+        assert_eq!(told["findings"][1]["page"], "docs/errors.md#cdc-pg-038");
     }
 }

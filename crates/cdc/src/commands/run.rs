@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use checkpoint::FileStore;
 use event::Failure as _;
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
@@ -17,6 +16,7 @@ use crate::pipeline::{self, Mode, Pipeline};
 use crate::progress::{Progress, Terminal};
 use crate::shutdown::Shutdown;
 use crate::status::Status;
+use crate::store::Store;
 use crate::watch::SourceWatch;
 
 /// Runs pipelines until all are done, or until told to stop. One that fails does not stop the others: its failure is
@@ -30,7 +30,7 @@ pub(crate) async fn run(
     let shutdown = signals()?;
     let mut ready = Vec::new();
     for config in configs {
-        let store = FileStore::open(&config.pipeline.folder())?;
+        let store = Store::open(&config)?;
         ready.push(Ready::new(config, mode, store, shutdown.clone(), terminal).await?);
     }
     let mut running = JoinSet::new();
@@ -57,7 +57,7 @@ pub(crate) async fn run(
 /// One pipeline, and what is around it while it runs.
 struct Ready {
     pipeline: Pipeline,
-    store: FileStore,
+    store: Store,
     shell: Shell,
 }
 
@@ -82,7 +82,7 @@ impl Ready {
     async fn new(
         config: Config,
         mode: Mode,
-        store: FileStore,
+        store: Store,
         shutdown: Shutdown,
         terminal: &Terminal,
     ) -> Result<Self, Problem> {

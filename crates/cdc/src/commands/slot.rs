@@ -1,7 +1,6 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use checkpoint::FileStore;
 use wal_reader::slot::{self, Slot};
 use wal_reader::wire::{self, Mode};
 use wal_reader::{Options, Refusal};
@@ -12,6 +11,7 @@ use crate::diagnostics::Problem;
 use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::pipeline;
+use crate::store::Store;
 
 /// Lists, creates or drops slots.
 pub(crate) async fn slot(config: Config, command: SlotCommand) -> Result<ExitStatus, Problem> {
@@ -35,7 +35,7 @@ async fn list(options: &Options) -> Result<String, Problem> {
 
 /// The slot with the checkpoint that belongs to it: a slot alone would be nobody's.
 async fn create(config: &Config, options: &Options) -> Result<String, Problem> {
-    let mut store = FileStore::open(&config.pipeline.folder())?;
+    let mut store = Store::open(config)?;
     let checkpoint = pipeline::prepare(options, &mut store, config, None).await?;
     let due = checkpoint.pending_loads().count();
     Ok(format!("slot {} is there, with its checkpoint; `cdc run` will load {due} tables", options.slot))

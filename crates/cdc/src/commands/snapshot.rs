@@ -1,6 +1,6 @@
 use std::io::Write as _;
 
-use checkpoint::{FileStore, LoadState};
+use checkpoint::LoadState;
 use event::TableName;
 
 use crate::commands::run;
@@ -10,6 +10,7 @@ use crate::diagnostics::Problem;
 use crate::exit::ExitStatus;
 use crate::pipeline::{self, Mode};
 use crate::progress::Terminal;
+use crate::store::Store;
 
 /// Loads: by the running pipeline if there is one, else by itself.
 pub(crate) async fn snapshot(
@@ -23,7 +24,7 @@ pub(crate) async fn snapshot(
     }
     let tables = match patterns {
         [] => None,
-        patterns => Some(chosen(&config, patterns)?),
+        patterns => Some(chosen(&config, patterns).await?),
     };
     // Whoever answers to this is the pipeline that has the folder.
     match (ask(&config.pipeline.control_socket(), &Request::Status {}).await, tables) {
@@ -35,7 +36,7 @@ pub(crate) async fn snapshot(
         }
         (Err(AskError::NotRunning { .. }), None) => run::run(vec![config], Mode::Load, terminal).await,
         (Err(AskError::NotRunning { .. }), Some(tables)) => {
-            mark(&config, &tables)?;
+            mark(&config, &tables).await?;
             run::run(vec![config], Mode::Load, terminal).await
         }
         (Err(error), _) => Err(error.into()),
@@ -47,16 +48,16 @@ async fn start_over(config: Config, terminal: &Terminal) -> Result<ExitStatus, P
     let Source::Postgres(source) = &config.source;
     let options = pipeline::options(source, &config)?;
     {
-        let mut store = FileStore::open(&config.pipeline.folder())?;
-        pipeline::start_over(&options, &mut store)?;
+        let mut store = Store::open(&config)?;
+        pipeline::start_over(&options, &mut store).await?;
     }
     run::run(vec![config], Mode::Load, terminal).await
 }
 
 /// The tables that the patterns mean, of those that the pipeline knows. What it names outright is asked for anyway: the
 /// pipeline has the last word.
-fn chosen(config: &Config, patterns: &[TablePattern]) -> Result<Vec<TableName>, Problem> {
-    let checkpoint = FileStore::peek(&config.pipeline.folder())?;
+async fn chosen(config: &Config, patterns: &[TablePattern]) -> Result<Vec<TableName>, Problem> {
+    let checkpoint = Store::peek(config).await?;
     let known = checkpoint.map(|checkpoint| checkpoint.tables).unwrap_or_default();
     let mut tables: Vec<TableName> = known
         .into_keys()
@@ -107,8 +108,8 @@ async fn reload_beside_stream(config: &Config, tables: &[TableName]) -> Result<E
 }
 
 /// Notes in the checkpoint that these tables are to be read from their beginning.
-fn mark(config: &Config, tables: &[TableName]) -> Result<(), Problem> {
-    let mut store = FileStore::open(&config.pipeline.folder())?;
+async fn mark(config: &Config, tables: &[TableName]) -> Result<(), Problem> {
+    let mut store = Store::open(config)?;
     let unknown = |name: String| {
         let what = format!("{name} is not one of this pipeline's tables");
         Problem::new(
@@ -118,14 +119,14 @@ fn mark(config: &Config, tables: &[TableName]) -> Result<(), Problem> {
             "a pipeline that never ran loads everything: leave --tables out",
         )
     };
-    let Some(mut checkpoint) = store.load()? else {
+    let Some(mut checkpoint) = store.load().await? else {
         return Err(unknown(tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
     };
     for name in tables {
         let Some(table) = checkpoint.tables.get_mut(name) else { return Err(unknown(name.to_string())) };
         table.load = LoadState::From(None);
     }
-    Ok(store.save(&checkpoint)?)
+    Ok(store.save(&checkpoint).await?)
 }
 
 /// As a pattern that means this table alone.

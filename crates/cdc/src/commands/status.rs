@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use checkpoint::{Checkpoint, FileStore};
+use checkpoint::Checkpoint;
 use event::Position;
 
 use crate::config::Config;
@@ -9,6 +9,7 @@ use crate::control::{AskError, Reply, Request, ask};
 use crate::diagnostics::Problem;
 use crate::exit::ExitStatus;
 use crate::status::{Report, State};
+use crate::store::Store;
 
 /// Tells what the running pipeline does; without one, what the checkpoint says.
 /// With `must_be_healthy`, one that gives no sign of life counts as unreachable.
@@ -33,7 +34,7 @@ pub(crate) async fn status(
             ))
         }
         Err(AskError::NotRunning { .. }) => {
-            let checkpoint = FileStore::peek(&config.pipeline.folder())?;
+            let checkpoint = Store::peek(config).await?;
             let name = config.pipeline.name.as_str();
             print(&if json {
                 idle_json(name, checkpoint.as_ref())
@@ -165,7 +166,7 @@ fn yes(is: bool, yes: &'static str, no: &'static str) -> &'static str {
     if is { yes } else { no }
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     let mut value = bytes as f64;
     let mut unit = "B";

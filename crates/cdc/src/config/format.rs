@@ -1,4 +1,5 @@
 use event::{DebeziumDecimals, DebeziumOptions, DebeziumTimes, JsonBigint, JsonOptions};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sinks::Framing;
 
@@ -14,14 +15,14 @@ pub(crate) struct Format {
 }
 
 /// `[format]` itself.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct Keys {
     #[serde(default)]
     pub(crate) kind: FormatKind,
 }
 
 /// How events are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum FormatKind {
     /// The envelope, `cdc.v1.ChangeEvent`.
@@ -34,7 +35,7 @@ pub(crate) enum FormatKind {
 }
 
 /// `[format.json]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct Json {
     /// 64-bit integers as strings or numbers.
     #[serde(default)]
@@ -42,7 +43,7 @@ pub(crate) struct Json {
 }
 
 /// How 64-bit integers are written in JSON.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Bigint {
     #[default]
@@ -51,7 +52,7 @@ pub(crate) enum Bigint {
 }
 
 /// `[format.debezium]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Debezium {
     /// Whether each message carries its schema.
@@ -69,7 +70,7 @@ pub(crate) struct Debezium {
 }
 
 /// Exact decimals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Decimal {
     #[default]
@@ -79,7 +80,7 @@ pub(crate) enum Decimal {
 }
 
 /// Dates and times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Time {
     #[default]
@@ -88,7 +89,7 @@ pub(crate) enum Time {
 }
 
 /// An update's `before` where the log has no old row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Before {
     #[default]

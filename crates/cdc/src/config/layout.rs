@@ -1,6 +1,9 @@
 //! Which sections and keys there are: the one list that unknown keys, the environment and the documentation are held
 //! against. The keys themselves are asked of the structs.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+
 use super::document::{Document, Entry, Node, Origin, Table};
 use super::error::Fault;
 use super::section::known_keys;
@@ -11,6 +14,14 @@ use super::{admin, checkpoint, format, load, pipeline, sink, source, table};
 pub(super) struct SectionLayout {
     pub(super) path: &'static str,
     pub(super) keys: &'static [&'static str],
+    pub(super) schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl SectionLayout {
+    /// As this struct reads it.
+    pub(super) fn of<T: DeserializeOwned + JsonSchema>(path: &'static str) -> Self {
+        Self { path, keys: known_keys::<T>(), schema: SchemaGenerator::subschema_for::<T> }
+    }
 }
 
 /// The one section that a file may have any number of.
@@ -23,19 +34,19 @@ const NOT_IN_THIS_VERSION: [(&str, &str); 2] =
 /// All sections.
 pub(super) fn sections() -> Vec<SectionLayout> {
     let mut sections = vec![
-        SectionLayout { path: "pipeline", keys: known_keys::<pipeline::Pipeline>() },
-        SectionLayout { path: "source.postgres", keys: known_keys::<source::Postgres>() },
+        SectionLayout::of::<pipeline::Pipeline>("pipeline"),
+        SectionLayout::of::<source::Postgres>("source.postgres"),
     ];
     sections.extend(sink::sections());
     sections.extend([
-        SectionLayout { path: REPEATED, keys: known_keys::<table::TableSection>() },
-        SectionLayout { path: "load", keys: known_keys::<load::Load>() },
-        SectionLayout { path: "checkpoint", keys: known_keys::<checkpoint::Checkpoint>() },
-        SectionLayout { path: "format", keys: known_keys::<format::Keys>() },
-        SectionLayout { path: "format.json", keys: known_keys::<format::Json>() },
-        SectionLayout { path: "format.debezium", keys: known_keys::<format::Debezium>() },
-        SectionLayout { path: "admin", keys: known_keys::<admin::Admin>() },
-        SectionLayout { path: "admin.tls", keys: known_keys::<admin::AdminTls>() },
+        SectionLayout::of::<table::TableSection>(REPEATED),
+        SectionLayout::of::<load::Load>("load"),
+        SectionLayout::of::<checkpoint::Checkpoint>("checkpoint"),
+        SectionLayout::of::<format::Keys>("format"),
+        SectionLayout::of::<format::Json>("format.json"),
+        SectionLayout::of::<format::Debezium>("format.debezium"),
+        SectionLayout::of::<admin::Admin>("admin"),
+        SectionLayout::of::<admin::AdminTls>("admin.tls"),
     ]);
     sections
 }

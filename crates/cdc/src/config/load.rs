@@ -1,7 +1,8 @@
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// `[load]`: whether and how the tables are read as they stand.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct Load {
     /// When tables are read.
     #[serde(default)]
@@ -12,7 +13,7 @@ pub(crate) struct Load {
 }
 
 /// When tables are read as they stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LoadMode {
     /// Once, before the first change is streamed.
@@ -25,8 +26,9 @@ pub(crate) enum LoadMode {
 }
 
 /// How many connections read at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "i64")]
+#[schemars(extend("minimum" = 1, "maximum" = 64))]
 pub(crate) struct LoadWorkers(u8);
 
 impl LoadWorkers {

@@ -1,10 +1,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// `[pipeline]`: what this pipeline is called, where it remembers, and how much it may hold.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub(crate) struct Pipeline {
     /// Names the source in events, the checkpoint, the default slot and every metric.
     pub(crate) name: PipelineName,
@@ -17,13 +18,15 @@ pub(crate) struct Pipeline {
 }
 
 /// A pipeline's name: `[A-Za-z0-9_-]+`, short enough for `cdc_<name>` to name a slot.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("pattern" = "^[A-Za-z0-9_-]{1,59}$"))]
 pub(crate) struct PipelineName(String);
 
 /// A budget in MiB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "i64")]
+#[schemars(extend("minimum" = 1, "maximum" = 4096))]
 pub(crate) struct BufferMb(u16);
 
 /// PostgreSQL's names have at most 63 bytes, and four go to `cdc_`.

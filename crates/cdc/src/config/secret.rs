@@ -1,10 +1,11 @@
 use std::fmt;
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A text that nobody is shown: not in logs, not in errors, not in `cdc config show`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub(crate) struct Secret(String);
 
@@ -37,7 +38,7 @@ impl fmt::Display for Secret {
 }
 
 /// A connection URL, which may hold a password: shown without it.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub(crate) struct SecretUrl(String);
 
@@ -45,6 +46,30 @@ impl SecretUrl {
     /// The whole URL, for whoever connects.
     pub(crate) fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl SecretUrl {
+    /// The URL with every password cut out of it, together with what led up to it.
+    pub(crate) fn without_password(&self) -> String {
+        let mut text = self.0.clone();
+        for range in passwords(&self.0).into_iter().rev() {
+            let before = self.0.get(..range.start).unwrap_or_default();
+            let start = match before.strip_suffix("password=") {
+                // `sslpassword=` too.
+                Some(rest) => rest.trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len(),
+                None => before.strip_suffix(':').unwrap_or(before).len(),
+            };
+            // A parameter goes with the sign that follows it, or else with the one before it.
+            let rest = text.get(range.end..).unwrap_or_default();
+            let (start, end) = match (before.ends_with("password="), rest.starts_with('&')) {
+                (true, true) => (start, range.end + 1),
+                (true, false) => (start.saturating_sub(1), range.end),
+                (false, _) => (start, range.end),
+            };
+            text.replace_range(start..end, "");
+        }
+        text
     }
 }
 
@@ -195,6 +220,26 @@ mod tests {
         ] {
             assert_eq!(SecretUrl::from(url).to_string(), shown, "{url}");
             assert_eq!(format!("{:?}", SecretUrl::from(url)), shown, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_can_be_written_down_without_its_password() {
+        for (url, without) in [
+            ("postgres://cdc@h/shop?sslmode=require", "postgres://cdc@h/shop?sslmode=require"),
+            ("postgres://cdc:hunter2@h:5432/shop", "postgres://cdc@h:5432/shop"),
+            (
+                "postgres://cdc@h/shop?password=hunter2&sslmode=require",
+                "postgres://cdc@h/shop?sslmode=require",
+            ),
+            (
+                "postgres://cdc@h/shop?sslmode=require&password=hunter2",
+                "postgres://cdc@h/shop?sslmode=require",
+            ),
+            ("postgres://cdc@h/shop?password=hunter2", "postgres://cdc@h/shop"),
+            ("postgres://cdc:a@h/shop?sslpassword=b&x=y", "postgres://cdc@h/shop?x=y"),
+        ] {
+            assert_eq!(SecretUrl::from(url).without_password(), without, "{url}");
         }
     }
 

@@ -5,7 +5,6 @@ use sinks::{
 };
 
 use super::layout::SectionLayout;
-use super::section::known_keys;
 
 /// The one sink of a pipeline, with the options that it takes.
 #[derive(Clone)]
@@ -40,14 +39,14 @@ pub(crate) enum SinkKind {
 /// The sections below `[sink]`.
 pub(super) fn sections() -> [SectionLayout; 8] {
     [
-        SectionLayout { path: "sink.kafka", keys: known_keys::<KafkaOptions>() },
-        SectionLayout { path: "sink.kafka.tls", keys: known_keys::<KafkaTls>() },
-        SectionLayout { path: "sink.kafka.sasl", keys: known_keys::<KafkaSasl>() },
-        SectionLayout { path: "sink.nats", keys: known_keys::<NatsOptions>() },
-        SectionLayout { path: "sink.nats.tls", keys: known_keys::<NatsTls>() },
-        SectionLayout { path: "sink.file", keys: known_keys::<FileOptions>() },
-        SectionLayout { path: "sink.stdout", keys: known_keys::<StdoutOptions>() },
-        SectionLayout { path: "sink.null", keys: known_keys::<NullOptions>() },
+        SectionLayout::of::<KafkaOptions>("sink.kafka"),
+        SectionLayout::of::<KafkaTls>("sink.kafka.tls"),
+        SectionLayout::of::<KafkaSasl>("sink.kafka.sasl"),
+        SectionLayout::of::<NatsOptions>("sink.nats"),
+        SectionLayout::of::<NatsTls>("sink.nats.tls"),
+        SectionLayout::of::<FileOptions>("sink.file"),
+        SectionLayout::of::<StdoutOptions>("sink.stdout"),
+        SectionLayout::of::<NullOptions>("sink.null"),
     ]
 }
 

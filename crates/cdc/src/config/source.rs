@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -15,7 +16,7 @@ pub(crate) enum Source {
 }
 
 /// `[source.postgres]`: which database, by which slot and publication, which tables.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub(crate) struct Postgres {
     /// As libpq has it: `postgres://user@host:port/database?sslmode=…`.
     pub(crate) url: SecretUrl,
@@ -39,12 +40,12 @@ pub(crate) struct Postgres {
 }
 
 /// A replication slot's name: `[a-z0-9_]`, at most 63 (`ReplicationSlotValidateName` in slot.c).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub(crate) struct SlotName(String);
 
 /// Any identifier of at most 63 bytes; the server would cut a longer one short without an error.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub(crate) struct PublicationName(String);
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use event::{Mask, TableName, TableRules};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use sinks::OwnNames;
 
@@ -11,7 +12,7 @@ use super::table_pattern::TablePattern;
 pub(crate) struct Tables(pub(super) Vec<TableSection>);
 
 /// `[[table]]`: what is sent of the tables that match, and where.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub(crate) struct TableSection {
     /// Which tables: `public.orders`, `public.audit_*`.
     #[serde(rename = "match")]
@@ -28,14 +29,14 @@ pub(crate) struct TableSection {
     topic: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum MaskName {
     Sha256,
     Null,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<String>")]
 struct KeyColumns(Vec<String>);
 

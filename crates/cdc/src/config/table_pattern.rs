@@ -3,12 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Matches tables by schema and name. `*` stands for any characters, `?` for one; inside double quotes every
 /// character stands for itself, and `""` for a quote. Case counts, as it does in the catalog.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
 pub(crate) struct TablePattern {
     schema: Vec<Glyph>,
     table: Vec<Glyph>,

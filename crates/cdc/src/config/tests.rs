@@ -210,7 +210,7 @@ fn every_key_is_documented_and_nothing_else() {
     let mut documented: Vec<(String, Vec<String>)> = Vec::new();
     for line in text.lines() {
         if let Some(path) = line.strip_prefix("### `[").and_then(|rest| rest.strip_suffix("]`")) {
-            documented.push((path.to_owned(), Vec::new()));
+            documented.push((path.trim_matches(['[', ']']).to_owned(), Vec::new()));
         } else if line.starts_with("## ") {
             documented.push((String::new(), Vec::new()));
         } else if let Some((key, _)) = line.strip_prefix("| `").and_then(|rest| rest.split_once('`'))

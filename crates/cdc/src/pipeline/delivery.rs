@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use checkpoint::{Checkpoint, FileStore, Ledger, LoadState};
+use checkpoint::{Checkpoint, Ledger, LoadState};
 use event::{Batch, BatchPool, Failure as _, Position, Sink, TableName};
 use tokio::time::Instant;
 use tracing::Span;
@@ -11,6 +11,7 @@ use wal_reader::Finished;
 use crate::error::Error;
 use crate::spans;
 use crate::status::Status;
+use crate::store::Store;
 
 /// Batches to the sink, what their arrival makes safe, and the checkpoint that remembers it.
 pub(super) struct Delivery<'s, K> {
@@ -18,7 +19,7 @@ pub(super) struct Delivery<'s, K> {
     pub(super) checkpoint: Checkpoint,
     pub(super) status: Arc<Status>,
     pool: BatchPool,
-    store: &'s mut FileStore,
+    store: &'s mut Store,
     ledger: Ledger,
     budget_bytes: usize,
     /// Batches given to the sink.
@@ -43,9 +44,6 @@ enum Unsaved {
     Events,
 }
 
-/// What was not saved is sent again after a crash: often enough to keep that small, seldom enough to cost nothing.
-const SAVE_EVENTS_EVERY: Duration = Duration::from_millis(200);
-const SAVE_IDLE_EVERY: Duration = Duration::from_secs(1);
 /// Batches in flight, however small.
 const BATCHES_IN_FLIGHT: usize = 256;
 
@@ -59,7 +57,7 @@ where
         pool: BatchPool,
         budget_bytes: usize,
         checkpoint: Checkpoint,
-        store: &'s mut FileStore,
+        store: &'s mut Store,
         status: Arc<Status>,
     ) -> Self {
         if let Some(position) = checkpoint.position {
@@ -187,25 +185,26 @@ where
         while !self.is_drained() {
             self.arrival().await?;
         }
-        self.save()
+        self.save().await
     }
 
     /// When the checkpoint is to be saved, if there is anything to save.
     pub(super) fn save_at(&self) -> Option<Instant> {
+        let (events, idle) = self.store.intervals();
         let every = match self.unsaved? {
-            Unsaved::Events => SAVE_EVENTS_EVERY,
-            Unsaved::Idle => SAVE_IDLE_EVERY,
+            Unsaved::Events => events,
+            Unsaved::Idle => idle,
         };
         Some(self.last_saved + every)
     }
 
     /// Saves if it is due. A disk that refuses is no reason to stop delivering: nothing is let go of meanwhile.
-    pub(super) fn save_if_due(&mut self) -> Result<(), Error> {
+    pub(super) async fn save_if_due(&mut self) -> Result<(), Error> {
         if self.save_at().is_none_or(|at| at > Instant::now()) {
             return Ok(());
         }
-        match self.save() {
-            Err(error) if error.is_retryable() => {
+        match self.save().await {
+            Err(error) if error.is_retryable() && self.store.can_save_again() => {
                 self.status.trouble(&error);
                 tracing::warn!(code = error.code(), %error, "the checkpoint can't be saved; the slot keeps its place meanwhile");
                 // Not before the disk had a moment: a line each 10 s, not a flood.
@@ -217,13 +216,12 @@ where
     }
 
     /// Saves now.
-    pub(super) fn save(&mut self) -> Result<(), Error> {
+    pub(super) async fn save(&mut self) -> Result<(), Error> {
         let _span = spans::save(self.status.pipeline());
-        let (store, checkpoint) = (&mut *self.store, &self.checkpoint);
-        tokio::task::block_in_place(|| store.save(checkpoint))?;
+        self.store.save(&self.checkpoint).await?;
         self.unsaved = None;
         self.last_saved = Instant::now();
-        self.status.saved(checkpoint.position);
+        self.status.saved(self.checkpoint.position);
         Ok(())
     }
 

@@ -49,7 +49,7 @@ where
     }
     // From here on changes go out: whatever is loaded later is loaded in between them.
     delivery.checkpoint.is_streaming = true;
-    delivery.save()?;
+    delivery.save().await?;
     Ok(true)
 }
 
@@ -115,9 +115,9 @@ where
         tokio::select! {
             biased;
             batches = delivery.sink.durable() => delivery.arrived(batches?),
-            () = sleep_until(over) => return delivery.save_if_due(),
+            () = sleep_until(over) => return delivery.save_if_due().await,
         }
-        delivery.save_if_due()?;
+        delivery.save_if_due().await?;
     }
 }
 
@@ -140,7 +140,7 @@ where
             batches = delivery.sink.durable() => {
                 last_arrival = Instant::now();
                 delivery.arrived(batches?);
-                delivery.save_if_due()?;
+                delivery.save_if_due().await?;
                 continue;
             }
             () = sleep_until(last_arrival + stall::HANG_UP_AFTER), if !delivery.has_room() => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use checkpoint::{Checkpoint, FileStore, SourceIdentity};
+use checkpoint::{Checkpoint, SourceIdentity};
 use event::{Lsn, Position, TableName};
 use wal_reader::system::{self, System};
 use wal_reader::wire::{self, Connection, Mode};
@@ -12,6 +12,7 @@ use wal_reader::{Options, Refusal, publication, slot};
 use super::history;
 use crate::config::{Config, Postgres};
 use crate::error::Error;
+use crate::store::Store;
 
 /// What the configuration says, as the reader takes it.
 pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Error> {
@@ -39,11 +40,11 @@ pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Err
 /// Connects, checks, and creates what is missing: the publication, then the slot. Returns where to go on.
 pub(crate) async fn prepare(
     options: &Options,
-    store: &mut FileStore,
+    store: &mut Store,
     config: &Config,
     destination: Option<String>,
 ) -> Result<Checkpoint, Error> {
-    let saved = store.load()?;
+    let saved = store.load().await?;
     if let (Some(before), Some(now)) =
         (saved.as_ref().and_then(|saved| saved.destination.as_ref()), &destination)
         && before != now
@@ -61,27 +62,27 @@ pub(crate) async fn prepare(
     };
     history::take_filter(&mut checkpoint, config.source.filter_hash());
     checkpoint.destination = destination.or(checkpoint.destination);
-    store.save(&checkpoint)?;
+    store.save(&checkpoint).await?;
     Ok(checkpoint)
 }
 
 /// Gives up the history so far: the next [`prepare`] drops the slot, creates it anew and loads all tables. What was
 /// remembered is set aside, not deleted.
-pub(crate) fn start_over(options: &Options, store: &mut FileStore) -> Result<(), Error> {
+pub(crate) async fn start_over(options: &Options, store: &mut Store) -> Result<(), Error> {
     // One that can't be trusted does not say which epoch it was: the clock is beyond it.
-    let before = store.load().ok().flatten().map_or(0, |checkpoint| checkpoint.epoch);
-    if let Some(aside) = store.set_aside(history::next_epoch(None))? {
-        tracing::info!(path = %aside.display(), "set the old checkpoint aside");
+    let before = store.load().await.ok().flatten().map_or(0, |checkpoint| checkpoint.epoch);
+    if let Some(aside) = store.set_aside(history::next_epoch(None)).await? {
+        tracing::info!(aside, "set the old checkpoint aside");
     }
     let nowhere = System { identifier: String::new(), timeline: 0 };
-    Ok(store.save(&Checkpoint::new(identity(options, &nowhere), before, 0))?)
+    store.save(&Checkpoint::new(identity(options, &nowhere), before, 0)).await
 }
 
 /// Begins a history: all tables are to be loaded.
 async fn start(
     sql: &mut Connection,
     options: &Options,
-    store: &mut FileStore,
+    store: &mut Store,
     begun: Option<Checkpoint>,
     system: &System,
     config: &Config,
@@ -92,7 +93,7 @@ async fn start(
             return Err(Refusal::SlotUnknown {
                 slot: options.slot.clone(),
                 confirmed: existing.confirmed.unwrap_or(Lsn::ZERO),
-                state: config.pipeline.folder().display().to_string(),
+                state: store.place(),
             }
             .into());
         }
@@ -105,8 +106,8 @@ async fn start(
     let epoch = history::next_epoch(begun.map(|begun| begun.epoch));
     let mut checkpoint = Checkpoint::new(source, epoch, config.source.filter_hash());
     history::take_in(&mut checkpoint, tables, config);
-    store.save(&checkpoint)?;
-    let position = create_slot(sql, options).await?;
+    store.save(&checkpoint).await?;
+    let position = slot_created(slot::create(sql, &options.slot), options).await?;
     tracing::info!(slot = options.slot, %position, epoch, tables = checkpoint.tables.len(), "created the slot");
     checkpoint.position = Some(Position::Postgres(position));
     Ok(checkpoint)
@@ -143,12 +144,16 @@ async fn resume(
     Ok(checkpoint)
 }
 
-async fn create_slot(sql: &mut Connection, options: &Options) -> Result<Lsn, Error> {
+/// Waits for a slot to be created, and says who is in the way.
+pub(crate) async fn slot_created<T>(
+    creating: impl Future<Output = Result<T, wal_reader::Error>>,
+    options: &Options,
+) -> Result<T, Error> {
     let mut aside = wire::connect(&options.connection, Mode::Sql).await?;
-    let mut created = std::pin::pin!(slot::create(sql, &options.slot));
+    let mut creating = std::pin::pin!(creating);
     loop {
         tokio::select! {
-            created = &mut created => return Ok(created?),
+            created = &mut creating => return Ok(created?),
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
         }
         if let Some(blockers) = wal_reader::blockers(&mut aside).await? {
@@ -157,7 +162,7 @@ async fn create_slot(sql: &mut Connection, options: &Options) -> Result<Lsn, Err
     }
 }
 
-fn identity(options: &Options, system: &System) -> SourceIdentity {
+pub(super) fn identity(options: &Options, system: &System) -> SourceIdentity {
     SourceIdentity::Postgres {
         system_identifier: system.identifier.clone(),
         timeline: system.timeline,

@@ -64,7 +64,7 @@ impl Reloads {
     }
 
     /// Takes a request for a reload.
-    pub(super) fn request<K>(
+    pub(super) async fn request<K>(
         &mut self,
         request: ControlRequest,
         delivery: &mut Delivery<'_, K>,
@@ -86,7 +86,7 @@ impl Reloads {
             self.pending.retain(|(pending, _)| pending != name);
             self.pending.push_back((name.clone(), None));
         }
-        delivery.save()?;
+        delivery.save().await?;
         delivery.status.load_due(tables.iter().map(|name| (name, false)));
         self.due = Instant::now();
         _ = reply.send(Ok(tables.len()));

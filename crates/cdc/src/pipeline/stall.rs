@@ -31,7 +31,7 @@ where
     while !delivery.is_drained() {
         timeout(HANG_UP_AFTER, delivery.arrival()).await.unwrap_or(Err(Error::SinkWasStalled))?;
     }
-    delivery.save()
+    delivery.save().await
 }
 
 /// Once nothing is held any more: waits until the sink has what it took, for the next attempt to go on from there.
@@ -48,6 +48,6 @@ where
             () = shutdown.requested() => return Ok(()),
         }
     }
-    delivery.save()?;
+    delivery.save().await?;
     Err(Error::SinkWasStalled)
 }

@@ -97,10 +97,10 @@ where
                     () = shutdown.requested() => break false,
                 }
             }
-            Some(request) = requests.recv() => reloads.request(request, delivery)?,
+            Some(request) = requests.recv() => reloads.request(request, delivery).await?,
             () = sleep_until(last_arrival + stall::HANG_UP_AFTER), if !delivery.is_drained() => break true,
         }
-        delivery.save_if_due()?;
+        delivery.save_if_due().await?;
         if let Some(saved) = delivery.saved_position() {
             stream.release(saved);
         }
@@ -157,7 +157,7 @@ where
                 deadline_s = DRAIN_DEADLINE.as_secs(),
                 "the sink did not store everything in time; the next run sends it again"
             );
-            delivery.save()?;
+            delivery.save().await?;
         }
     }
     if let Some(saved) = delivery.saved_position() {

@@ -3,6 +3,7 @@ use std::fmt;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::KafkaOptions;
@@ -10,7 +11,7 @@ use super::security::Security;
 use crate::Error;
 
 /// Further settings of librdkafka, by their own names. Values can be secrets: they are never printed.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Properties(BTreeMap<String, String>);
 
@@ -25,7 +26,7 @@ const BATCH_BYTES: usize = 1_000_000;
 
 /// The broker should be the one to decide which message is too large; but beyond its `socket.request.max.bytes`
 /// (104,857,600) it closes the connection without a word, and librdkafka would try again for ever.
-const MESSAGE_LIMIT_BYTES: usize = 100_000_000;
+pub(super) const MESSAGE_LIMIT_BYTES: usize = 100_000_000;
 
 /// What would break what this sink promises, or is another option's.
 const REFUSED: [(&str, &str); 24] = [

@@ -157,7 +157,7 @@ impl Deliveries {
         format!("Kafka at {}", self.0.brokers)
     }
 
-    fn unauthorized(&self, reason: String) -> Error {
+    pub(super) fn unauthorized(&self, reason: String) -> Error {
         Error::Unauthorized { sink: self.sink(), login: self.0.security.to_string(), reason }
     }
 
@@ -182,14 +182,19 @@ impl Deliveries {
                     .to_owned(),
             },
             RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
-                self.unauthorized(format!(
-                    "it may not write to topic {topic}; allow it: kafka-acls.sh --bootstrap-server {} --add \
-                     --allow-principal User:… --operation Write --operation Describe --topic {topic}",
-                    self.0.brokers
-                ))
+                self.forbidden("Write", topic)
             }
             code => Error::Undelivered { destination: named, reason: KafkaError::MessageProduction(code).to_string() },
         }
+    }
+
+    /// What a broker did not let us do with a topic, and what lets us.
+    pub(super) fn forbidden(&self, operation: &str, topic: &str) -> Error {
+        let brokers = &self.0.brokers;
+        self.unauthorized(format!(
+            "it is denied {operation} on topic {topic}; allow it: kafka-acls.sh --bootstrap-server {brokers} --add \
+             --allow-principal User:… --operation {operation} --operation Describe --topic {topic}"
+        ))
     }
 
     fn delivered(&self, number: usize) {
@@ -248,6 +253,10 @@ impl ClientContext for Deliveries {
         // "All brokers are down" says less than what came before it.
         if code != RDKafkaErrorCode::AllBrokersDown {
             *lock(&self.0.last_error) = Some(reason.to_owned());
+            return;
+        }
+        // Until one has taken us, whoever waits for that says what is wrong.
+        if !self.0.is_open.load(Ordering::Acquire) {
             return;
         }
         let reason = lock(&self.0.last_error).clone().unwrap_or_else(|| "no broker answers".to_owned());

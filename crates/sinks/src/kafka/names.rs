@@ -12,6 +12,7 @@ pub(super) struct Names {
     own: OwnTemplates,
     control: String,
     schemas: String,
+    checkpoint: String,
 }
 
 /// What Kafka allows in a topic's name, the dot left out because it separates schema and table, and the dash because
@@ -26,7 +27,9 @@ impl Names {
         let option = |reason| Error::Option { option: "sink.kafka.topic", reason };
         let template = read(pattern, source).map_err(option)?;
         let own = own.read(|pattern| read(pattern, source))?;
-        Ok(Self { template, own, control: format!("{source}.control"), schemas: format!("{source}.schemas") })
+        let [control, schemas, checkpoint] =
+            ["control", "schemas", "checkpoint"].map(|name| format!("{source}.{name}"));
+        Ok(Self { template, own, control, schemas, checkpoint })
     }
 
     pub(super) fn topic(&self, route: &Route) -> String {
@@ -35,6 +38,11 @@ impl Names {
             Route::Schemas => self.schemas.clone(),
             Route::Table(table) => self.table_topic(table),
         }
+    }
+
+    /// The topic of the checkpoint, where that is kept in Kafka.
+    pub(super) fn checkpoint(&self) -> &str {
+        &self.checkpoint
     }
 
     fn table_topic(&self, table: &TableName) -> String {
@@ -47,7 +55,7 @@ impl Names {
             topic.truncate(LIMIT_BYTES - suffix.len());
             topic.push_str(&suffix);
         }
-        if topic == self.control || topic == self.schemas {
+        if [&self.control, &self.schemas, &self.checkpoint].contains(&&topic) {
             // A dash without digits: no table's name gives that either.
             topic.push('-');
         }
@@ -85,6 +93,7 @@ mod tests {
         assert_ne!(topic(pattern, "a.b", "c"), topic(pattern, "a", "b.c"));
         assert_eq!(topic("{source}.{table}", "public", "control"), "shop.control-");
         assert_eq!(topic("{source}.{table}", "public", "schemas"), "shop.schemas-");
+        assert_eq!(topic("{source}.{table}", "public", "checkpoint"), "shop.checkpoint-");
         let long = |last: &str| topic(pattern, &"é".repeat(60), &format!("{}{last}", "ö".repeat(60)));
         assert_eq!(long("a").len(), LIMIT_BYTES);
         assert_ne!(long("a"), long("b"));

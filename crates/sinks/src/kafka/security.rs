@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::token;
@@ -12,8 +13,9 @@ use crate::secret::{Secret, SecretSource, read_secret};
 use crate::{Error, tls};
 
 /// `[sink.kafka.tls]`: the section alone asks for TLS. The broker's certificate and its host name are checked.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "TlsKeys")]
+#[schemars(with = "TlsKeys")]
 pub struct KafkaTls {
     is_enabled: bool,
     ca_file: Option<PathBuf>,
@@ -27,7 +29,7 @@ struct ClientCertificate {
     key_password_file: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TlsKeys {
     #[serde(default = "default_enabled")]
@@ -70,8 +72,9 @@ impl TryFrom<TlsKeys> for KafkaTls {
 }
 
 /// `[sink.kafka.sasl]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "SaslKeys")]
+#[schemars(with = "SaslKeys")]
 pub enum KafkaSasl {
     /// A name and a password, which goes as it is with PLAIN.
     Password {
@@ -108,7 +111,7 @@ impl fmt::Display for PasswordMechanism {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SaslKeys {
     mechanism: Mechanism,
@@ -122,7 +125,7 @@ struct SaslKeys {
     token_file: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 enum Mechanism {
     #[serde(rename = "PLAIN")]
     Plain,

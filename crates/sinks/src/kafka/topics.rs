@@ -45,7 +45,40 @@ pub(super) struct Destination {
     pub(super) events_of: String,
 }
 
+/// What a topic has to be.
+pub(super) struct Wanted {
+    topic: String,
+    /// None for as many as the configuration says.
+    partitions: Option<i32>,
+    is_compacted: bool,
+    events_of: String,
+}
+
+impl Wanted {
+    fn of(names: &Names, route: &Route) -> Self {
+        let topic = names.topic(route);
+        match route {
+            Route::Table(table) => {
+                Self { topic, partitions: None, is_compacted: false, events_of: table.to_string() }
+            }
+            // What belongs to no row is little, and its order is worth more than its spread.
+            Route::Control => {
+                Self { topic, partitions: Some(1), is_compacted: false, events_of: "no table".to_owned() }
+            }
+            Route::Schemas => Self::compacted(topic, "all schemas"),
+        }
+    }
+
+    /// One partition, of which the last record by key is wanted.
+    pub(super) fn compacted(topic: String, events_of: &str) -> Self {
+        Self { topic, partitions: Some(1), is_compacted: true, events_of: events_of.to_owned() }
+    }
+}
+
 type Admin = AdminClient<DefaultClientContext>;
+
+/// Only closed segments are compacted: small ones, so that the topic is read in a moment.
+const COMPACTED: [(&str, &str); 2] = [("cleanup.policy", "compact"), ("segment.bytes", "16777216")];
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -61,7 +94,8 @@ impl Topics {
                     if admin.is_none() {
                         admin = self.admin()?;
                     }
-                    let found = Arc::new(self.look_up(admin.as_ref(), route).await?);
+                    let wanted = Wanted::of(&self.names, route);
+                    let found = Arc::new(self.look_up(admin.as_ref(), &wanted).await?);
                     self.deliveries.add(&found);
                     self.known.insert(Arc::clone(route), Arc::clone(&found));
                     found
@@ -72,20 +106,25 @@ impl Topics {
         Ok(destinations)
     }
 
+    /// One topic alone.
+    pub(super) async fn ready(&self, wanted: &Wanted) -> Result<(), Error> {
+        self.look_up(self.admin()?.as_ref(), wanted).await.map(drop)
+    }
+
     fn admin(&self) -> Result<Option<Admin>, Error> {
         let created = self.admin_config.as_ref().map(ClientConfig::create).transpose();
         created.map_err(|error| Error::Option { option: PROPERTIES, reason: error.to_string() })
     }
 
-    async fn look_up(&self, admin: Option<&Admin>, route: &Route) -> Result<Destination, Error> {
-        let topic = self.names.topic(route);
+    async fn look_up(&self, admin: Option<&Admin>, wanted: &Wanted) -> Result<Destination, Error> {
+        let topic = wanted.topic.clone();
         // First create, then look: a broker may create what is merely looked at, in its own way.
         let created = match (self.creation, admin) {
-            (Some(creation), Some(admin)) => Some(self.create(admin, &topic, route, creation).await?),
+            (Some(creation), Some(admin)) => Some(self.create(admin, wanted, creation).await?),
             _ => None,
         };
         let Some(partitions) = self.partitions(&topic, created == Some(Created::Now)).await? else {
-            let command = self.creation_command(&topic, route);
+            let command = self.creation_command(wanted);
             return Err(match created {
                 Some(Created::Refused(reason)) => Error::TopicNotCreated { topic, reason, command },
                 _ => Error::TopicMissing { topic, command },
@@ -99,26 +138,17 @@ impl Topics {
             return Err(Error::TopicLimit { topic, limit_bytes, batch_bytes: self.batch_bytes });
         }
         tracing::info!(topic, partitions, created = created == Some(Created::Now), "topic is ready");
-        let events_of = match route {
-            Route::Table(table) => table.to_string(),
-            Route::Control => "no table".to_owned(),
-            Route::Schemas => "all schemas".to_owned(),
-        };
-        Ok(Destination { topic, partitions, limit_bytes, events_of })
+        Ok(Destination { topic, partitions, limit_bytes, events_of: wanted.events_of.clone() })
     }
 
-    async fn create(
-        &self,
-        admin: &Admin,
-        topic: &str,
-        route: &Route,
-        creation: Creation,
-    ) -> Result<Created, Error> {
-        // What belongs to no row is little, and its order is worth more than its spread.
-        let partitions = if matches!(route, Route::Table(_)) { creation.partitions } else { 1 };
-        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(creation.replication_factor));
-        if let Route::Schemas = route {
-            new = new.set("cleanup.policy", "compact");
+    async fn create(&self, admin: &Admin, wanted: &Wanted, creation: Creation) -> Result<Created, Error> {
+        let partitions = wanted.partitions.unwrap_or(creation.partitions);
+        let replication = TopicReplication::Fixed(creation.replication_factor);
+        let mut new = NewTopic::new(&wanted.topic, partitions, replication);
+        if wanted.is_compacted {
+            for (name, value) in COMPACTED {
+                new = new.set(name, value);
+            }
         }
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
         let results = admin.create_topics([&new], &options).await;
@@ -172,9 +202,18 @@ impl Topics {
         }
     }
 
-    fn creation_command(&self, topic: &str, route: &Route) -> String {
-        let compact = if matches!(route, Route::Schemas) { " --config cleanup.policy=compact" } else { "" };
-        format!("kafka-topics.sh --bootstrap-server {} --create --topic {topic}{compact}", self.brokers)
+    fn creation_command(&self, wanted: &Wanted) -> String {
+        let (brokers, topic) = (&self.brokers, &wanted.topic);
+        let mut command = format!("kafka-topics.sh --bootstrap-server {brokers} --create --topic {topic}");
+        if let Some(partitions) = wanted.partitions {
+            command.push_str(&format!(" --partitions {partitions}"));
+        }
+        if wanted.is_compacted {
+            for (name, value) in COMPACTED {
+                command.push_str(&format!(" --config {name}={value}"));
+            }
+        }
+        command
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::{
     AuthError, Client, ClientError, ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerError,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::watch;
 
@@ -17,15 +18,16 @@ use crate::secret::read_secret;
 use crate::{Error, tls};
 
 /// `[sink.nats.tls]`: the section alone asks for TLS. The server's certificate and its host name are checked.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "TlsKeys")]
+#[schemars(with = "TlsKeys")]
 pub struct NatsTls {
     is_required: bool,
     ca_file: Option<PathBuf>,
     client: Option<(PathBuf, PathBuf)>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TlsKeys {
     #[serde(default = "default_required")]

@@ -37,32 +37,41 @@ pub(super) async fn stream(
     }
 }
 
-/// The bucket of all schemas, made if it is not there.
+/// A bucket of which the last values are wanted, made if it is not there.
 pub(super) async fn bucket(
     context: &Context,
-    subjects: &Subjects,
+    name: &str,
+    description: &str,
     options: &NatsOptions,
     place: &Place,
-) -> Result<(), Error> {
-    let name = subjects.bucket();
-    match context.get_stream(format!("KV_{name}")).await {
-        Ok(_) => Ok(()),
-        Err(error) if is_absent(&error) => {
-            let config = kv::Config {
-                bucket: name.to_owned(),
-                description: "Table schemas by fingerprint".to_owned(),
-                history: 1,
-                storage: StorageType::File,
-                num_replicas: options.replicas.into(),
-                ..kv::Config::default()
-            };
-            let created = context.create_key_value(config).await;
-            created
-                .map(drop)
-                .map_err(|error| Error::Stream { stream: name.to_owned(), reason: error.to_string() })
-        }
-        Err(error) => Err(place.unanswered(error)),
+) -> Result<kv::Store, Error> {
+    if let Some(existing) = existing_bucket(context, name, place).await? {
+        return Ok(existing);
     }
+    let config = kv::Config {
+        bucket: name.to_owned(),
+        description: description.to_owned(),
+        history: 1,
+        storage: StorageType::File,
+        num_replicas: options.replicas.into(),
+        ..kv::Config::default()
+    };
+    let created = context.create_key_value(config).await;
+    created.map_err(|error| Error::Stream { stream: name.to_owned(), reason: error.to_string() })
+}
+
+/// A bucket, if it is there.
+pub(super) async fn existing_bucket(
+    context: &Context,
+    name: &str,
+    place: &Place,
+) -> Result<Option<kv::Store>, Error> {
+    match context.get_stream(format!("KV_{name}")).await {
+        Ok(_) => {}
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(place.unanswered(error)),
+    }
+    context.get_key_value(name).await.map(Some).map_err(|error| place.unanswered(error))
 }
 
 fn is_absent(error: &GetStreamError) -> bool {

@@ -12,6 +12,7 @@ use super::socket::Socket;
 use super::startup::{self, Mode};
 use super::tls::{self, Stream};
 use crate::error::{Endpoint, Error};
+use crate::refusal::Refusal;
 
 /// Opens a session with the first host of the URL that takes it and is in the wanted state. Every address of every
 /// host is tried in its order, each within `connect_timeout`. An error that another host would repeat, such as a wrong
@@ -131,10 +132,7 @@ impl Attempt<'_> {
         let socket = self.open(address).await.map_err(|error| self.unreachable(error))?;
         let stream = self.encrypt(socket, encryption, &endpoint).await?;
         let mut connection = Connection::new(stream, endpoint);
-        startup::write_packet(&mut connection, self.config, self.mode)?;
-        connection.send(&startup::DOING).await?;
-        authenticate(&mut connection, self.config, self.host).await?;
-        startup::finish(&mut connection).await?;
+        self.introduce(&mut connection).await.map_err(tls::told_late)?;
         check_target(&mut connection, self.wanted).await?;
         tracing::debug!(
             server = %connection.endpoint,
@@ -144,6 +142,13 @@ impl Attempt<'_> {
             "connected"
         );
         Ok(connection)
+    }
+
+    async fn introduce(&self, connection: &mut Connection) -> Result<(), Error> {
+        startup::write_packet(connection, self.config, self.mode)?;
+        connection.send(&startup::DOING).await?;
+        authenticate(connection, self.config, self.host).await?;
+        startup::finish(connection).await.map_err(|error| self.explain(error))
     }
 
     async fn open(&self, address: &Address<'_>) -> io::Result<Socket> {
@@ -175,6 +180,18 @@ impl Attempt<'_> {
                 problem: "the server has no TLS (ssl = off), and sslmode asks for it".to_owned(),
             }),
             Encryption::IfOffered | Encryption::Without => Ok(Stream::Plain(socket)),
+        }
+    }
+
+    /// The password was right, and yet no session: in replication mode the role's attribute is asked for first of all
+    /// (`InitPostgres` in postinit.c).
+    fn explain(&self, error: Error) -> Error {
+        match error.server_error() {
+            Some(server) if self.mode == Mode::Replication && server.sqlstate == "42501" => {
+                let (role, said) = (self.config.user.clone(), server.message.clone());
+                Refusal::NoReplicationRight { role, said }.into()
+            }
+            _ => error,
         }
     }
 

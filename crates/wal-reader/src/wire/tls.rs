@@ -136,8 +136,20 @@ fn broken(server: &Endpoint, error: io::Error) -> Error {
     }
 }
 
+/// In TLS 1.3 the server looks at our certificate when the handshake is over on our side: its refusal is met by whoever
+/// reads first (RFC 8446, section 4.4.2.4).
+pub(super) fn told_late(error: Error) -> Error {
+    match &error {
+        Error::Lost { server, source, .. } => match tls_problem(source) {
+            Some(problem) => refused(server, problem),
+            None => error,
+        },
+        _ => error,
+    }
+}
+
 /// What to say if this error is TLS's own.
-pub(super) fn tls_problem(error: &io::Error) -> Option<String> {
+fn tls_problem(error: &io::Error) -> Option<String> {
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     let remedy = match error {
         rustls::Error::InvalidCertificate(reason) => match reason {

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use checkpoint::SourceIdentity;
+use checkpoint::{FileStore, SourceIdentity};
 use event::{BatchLimits, Body, Encoder, Event, EventPosition, Fence, Lsn, XidSnapshot};
 
 use super::*;
@@ -36,7 +36,7 @@ fn checkpoint() -> Checkpoint {
     checkpoint
 }
 
-fn delivery<'s>(checkpoint: Checkpoint, store: &'s mut FileStore) -> Delivery<'s, Silent> {
+fn delivery<'s>(checkpoint: Checkpoint, store: &'s mut Store) -> Delivery<'s, Silent> {
     let pool = BatchPool::new(Encoder::json("shop", 5), BatchLimits::default());
     let status = Status::new(&serde_json::from_str("\"shop\"").unwrap());
     Delivery::new(Silent, pool, 1 << 20, checkpoint, store, status)
@@ -69,7 +69,7 @@ fn batch(delivery: &Delivery<'_, Silent>, reaches: Option<u64>) -> Batch {
 #[tokio::test]
 async fn a_unit_is_loaded_once_its_last_row_is_stored() {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = FileStore::open(folder.path()).unwrap();
+    let mut store = Store::File(FileStore::open(folder.path()).unwrap());
     let mut begun = checkpoint();
     begun.tables.entry(orders()).or_default().load = LoadState::From(None);
     let mut delivery = delivery(begun, &mut store);
@@ -91,12 +91,12 @@ async fn a_unit_is_loaded_once_its_last_row_is_stored() {
 async fn no_fence_is_ever_missing_from_what_is_saved() {
     const FENCES: u64 = 40;
     let folder = tempfile::tempdir().unwrap();
-    let mut store = FileStore::open(folder.path()).unwrap();
+    let mut store = Store::File(FileStore::open(folder.path()).unwrap());
     let mut begun = checkpoint();
     for number in 1..=FENCES {
         begun.fences.add(orders(), fence(number * 10));
     }
-    store.save(&begun).unwrap();
+    store.save(&begun).await.unwrap();
     let mut delivery = delivery(begun, &mut store);
     let (path, is_over) = (folder.path().to_owned(), Arc::new(AtomicBool::new(false)));
     let looking = std::thread::spawn({
@@ -113,7 +113,7 @@ async fn no_fence_is_ever_missing_from_what_is_saved() {
     for number in 1..=FENCES {
         delivery.send(batch(&delivery, Some(number * 10))).await.unwrap();
         delivery.arrived(number);
-        delivery.save().unwrap();
+        delivery.save().await.unwrap();
     }
     is_over.store(true, Ordering::Relaxed);
     looking.join().unwrap();
