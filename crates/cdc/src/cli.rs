@@ -41,7 +41,7 @@ pub(crate) struct Global {
     #[arg(
         long,
         global = true,
-        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        env = "CDC_OTLP_ENDPOINT",
         value_name = "URL",
         hide_env_values = true
     )]
