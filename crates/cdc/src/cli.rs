@@ -36,6 +36,17 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "CDC_LOG_FORMAT", value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
 
+    /// Send spans of loads and batches to the OpenTelemetry collector at this address (OTLP over HTTP):
+    /// http://127.0.0.1:4318
+    #[arg(
+        long,
+        global = true,
+        env = "CDC_OTLP_ENDPOINT",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub(crate) otlp_endpoint: Option<String>,
+
     /// Use this source instead of the configured one. Keep passwords out of it: command lines are visible to others
     #[arg(long, global = true, value_name = "URL", value_parser = source_url)]
     pub(crate) source_url: Option<SecretUrl>,
@@ -246,6 +257,13 @@ pub(crate) struct TailArgs {
     /// One event a line, as the format `json` has it
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Command {
+    /// Whether it runs a pipeline, or part of one.
+    pub(crate) fn moves_rows(&self) -> bool {
+        matches!(self, Self::Run { .. } | Self::Snapshot { .. })
+    }
 }
 
 impl Global {

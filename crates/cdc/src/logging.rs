@@ -2,12 +2,14 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 
 use crate::diagnostics::Problem;
 use crate::exit::ExitStatus;
 use crate::progress::Terminal;
+use crate::spans::{self, Exporter};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -19,12 +21,17 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts logging. `filter` is a level or a filter as `RUST_LOG` has it: `info`, `wal_reader=debug,info`.
-pub(crate) fn start(filter: &str, format: LogFormat, terminal: &Terminal) -> Result<(), Problem> {
+/// Starts logging, and sending spans if there is a collector. `filter` is a level or a filter as `RUST_LOG` has it: `info`, `wal_reader=debug,info`.
+pub(crate) fn start(
+    filter: &str,
+    format: LogFormat,
+    terminal: &Terminal,
+    exporter: Option<&Exporter>,
+) -> Result<(), Problem> {
     // The NATS client tells of each of its attempts to reach a server, and the sink itself says what matters. At `trace`
     // its `connection` writes the password that it sends: that must not be asked for, even by name. The last directive
     // for a target counts.
-    let filter = format!("async_nats=off,{filter},async_nats::connection=off");
+    let filter = format!("async_nats=off,{filter},async_nats::connection=off,{}=off", spans::TARGET);
     let filter = EnvFilter::try_new(&filter).map_err(|error| {
         let what = format!("`{filter}` is no log filter");
         Problem::new(
@@ -35,10 +42,11 @@ pub(crate) fn start(filter: &str, format: LogFormat, terminal: &Terminal) -> Res
         )
         .caused_by(&error)
     })?;
-    let lines = fmt().with_env_filter(filter).with_writer(terminal.clone());
-    match format {
-        LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).init(),
-    }
+    let lines = fmt::layer().with_writer(terminal.clone());
+    let lines = match format {
+        LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    registry().with(lines.with_filter(filter)).with(exporter.map(Exporter::layer)).init();
     Ok(())
 }

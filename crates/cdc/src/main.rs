@@ -15,7 +15,7 @@
 //! | `status`, `metrics`, `process`, `admin`, `progress` | what a pipeline is doing: kept, as metrics, as pages, as a bar |
 //! | `watch` | the database, seen from beside the pipeline |
 //! | `control` | the socket that commands use to speak to a running pipeline |
-//! | `shutdown`, `logging` | signals in, log lines out |
+//! | `shutdown`, `logging`, `spans` | signals in, log lines and spans out |
 //! | `pipeline`, `error` | the loop, and why it stops |
 
 mod admin;
@@ -32,6 +32,7 @@ mod pipeline;
 mod process;
 mod progress;
 mod shutdown;
+mod spans;
 mod status;
 mod store;
 mod watch;
@@ -49,12 +50,23 @@ use crate::diagnostics::{Colour, Problem};
 use crate::exit::ExitStatus;
 use crate::pipeline::Mode;
 use crate::progress::Terminal;
+use crate::spans::Exporter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     // clap ends the process with 2 on a wrong command line, and with 0 after --help.
     let Cli { command, global } = Cli::parse();
-    match perform(command, &global).await {
+    let ended = match start(&command, &global) {
+        Ok((terminal, spans)) => {
+            let ended = perform(command, &global, &terminal).await;
+            if let Some(spans) = spans {
+                spans.close();
+            }
+            ended
+        }
+        Err(problem) => Err(problem),
+    };
+    match ended {
         Ok(status) => status.into(),
         Err(problem) => {
             // Nobody reads it if the pipe is closed.
@@ -64,20 +76,27 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn perform(command: Command, global: &Global) -> Result<ExitStatus, Problem> {
+/// Log lines for every command, spans for those that move rows.
+fn start(command: &Command, global: &Global) -> Result<(Terminal, Option<Exporter>), Problem> {
     let terminal = Terminal::of_stderr();
-    logging::start(&global.log_level, global.log_format, &terminal)?;
+    let endpoint = global.otlp_endpoint.as_deref().filter(|_| command.moves_rows());
+    let spans = endpoint.map(Exporter::new).transpose()?;
+    logging::start(&global.log_level, global.log_format, &terminal, spans.as_ref())?;
+    Ok((terminal, spans))
+}
+
+async fn perform(command: Command, global: &Global, terminal: &Terminal) -> Result<ExitStatus, Problem> {
     match command {
         Command::Run { configs } if configs.is_empty() => {
-            run::run(vec![load(global)?], Mode::Run, &terminal).await
+            run::run(vec![load(global)?], Mode::Run, terminal).await
         }
         Command::Run { configs } => {
             let configs =
                 configs.iter().map(|file| load_file(file, true, global)).collect::<Result<_, _>>()?;
-            run::run(configs, Mode::Run, &terminal).await
+            run::run(configs, Mode::Run, terminal).await
         }
         Command::Snapshot { tables, new_epoch } => {
-            snapshot::snapshot(load(global)?, &tables, new_epoch, &terminal).await
+            snapshot::snapshot(load(global)?, &tables, new_epoch, terminal).await
         }
         Command::Init(args) => init::init(&args, global, variables().collect()).await,
         Command::Check { json } => check::check(&load(global)?, json).await,

@@ -39,6 +39,7 @@ use crate::config::{self, Config};
 use crate::control::ControlRequest;
 use crate::error::Error;
 use crate::shutdown::Shutdown;
+use crate::spans;
 use crate::status::Status;
 use crate::store::Store;
 
@@ -123,6 +124,7 @@ impl Pipeline {
         K: Sink,
         Error: From<K::Error>,
     {
+        let span = spans::open(self.status.pipeline());
         let sink = tokio::select! {
             opened = opening => opened?,
             () = self.shutdown.requested() => return Ok(()),
@@ -134,6 +136,7 @@ impl Pipeline {
             () = self.shutdown.requested() => return Ok(()),
         };
         *was_accepted = true;
+        drop(span);
         let format = self.config.format.encoding(options.connection.database());
         let encoder = Encoder::new(self.config.pipeline.name.as_str(), checkpoint.epoch, format);
         let budget_bytes = self.config.pipeline.buffer_mb.bytes();

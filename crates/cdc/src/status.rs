@@ -48,6 +48,11 @@ impl Status {
         Arc::new(Self { pipeline: pipeline.to_string(), started: now, inner: Mutex::new(Inner::new(now)) })
     }
 
+    /// The pipeline's name.
+    pub(crate) fn pipeline(&self) -> &str {
+        &self.pipeline
+    }
+
     /// Does the work, and gives signs of life on the same task: they stop when the work blocks its thread.
     pub(crate) async fn alive_during<W: Future>(&self, work: W) -> W::Output {
         let mut work = pin!(work);

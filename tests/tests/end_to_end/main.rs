@@ -15,6 +15,7 @@
 //! | `reloads` | a table read anew, held up at each moment at which that matters |
 //! | `commands` | what people and machines ask a pipeline |
 //! | `page` | the live page, in a real browser |
+//! | `spans` | what an OpenTelemetry collector gets |
 //! | `rotation` | passwords that change under a running program need no restart |
 //! | `least` | the permissions that docs/security.md lists are enough |
 //! | `secrets` | nothing that was ever printed or served holds a secret |
@@ -35,6 +36,7 @@ mod rotation;
 mod secrets;
 mod setup;
 mod shutdown;
+mod spans;
 mod stateless;
 mod stranger;
 mod tables;

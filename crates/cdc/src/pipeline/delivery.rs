@@ -5,9 +5,11 @@ use std::time::Duration;
 use checkpoint::{Checkpoint, Ledger, LoadState};
 use event::{Batch, BatchPool, Failure as _, Position, Sink, TableName};
 use tokio::time::Instant;
+use tracing::Span;
 use wal_reader::Finished;
 
 use crate::error::Error;
+use crate::spans;
 use crate::status::Status;
 use crate::store::Store;
 
@@ -27,6 +29,8 @@ pub(super) struct Delivery<'s, K> {
     ends_inside_transaction: bool,
     /// The last batch was not taken by the sink, or not yet.
     is_handing_over: bool,
+    /// Of the batches that are on their way.
+    spans: VecDeque<Span>,
     unsaved: Option<Unsaved>,
     last_saved: Instant,
 }
@@ -71,6 +75,7 @@ where
             finished: VecDeque::new(),
             ends_inside_transaction: false,
             is_handing_over: false,
+            spans: VecDeque::new(),
             unsaved: None,
             last_saved: Instant::now(),
         }
@@ -111,6 +116,7 @@ where
             None => true,
         };
         self.status.sent(&batch);
+        self.spans.push_back(spans::deliver(self.status.pipeline(), batch.len(), batch.len_bytes()));
         self.ledger.sent(&batch);
         self.sent += 1;
         self.is_handing_over = true;
@@ -145,6 +151,8 @@ where
         if self.ledger.durable_batches() > before {
             self.unsaved = Some(Unsaved::Events);
         }
+        // They end here.
+        self.spans.drain(..self.spans.len().saturating_sub(self.ledger.len()));
         while let Some((needed, _)) = self.finished.front()
             && *needed <= batches
             && let Some((_, unit)) = self.finished.pop_front()
@@ -209,6 +217,7 @@ where
 
     /// Saves now.
     pub(super) async fn save(&mut self) -> Result<(), Error> {
+        let _span = spans::save(self.status.pipeline());
         self.store.save(&self.checkpoint).await?;
         self.unsaved = None;
         self.last_saved = Instant::now();

@@ -9,6 +9,7 @@ use super::delivery::Delivery;
 use super::stall;
 use crate::error::Error;
 use crate::shutdown::Shutdown;
+use crate::spans;
 
 /// Reads all tables that are due, before any change is sent; whether it came to its end. There is no order to keep
 /// against the stream, so the next unit is read while the sink still stores the last.
@@ -84,7 +85,7 @@ where
     let mut says_at = Instant::now() + SAYS_EVERY;
     loop {
         match loader.begin(name, from, &HashSet::new()).await? {
-            Begun::Reading => match read_unit(loader, delivery).await? {
+            Begun::Reading => match read_unit(loader, delivery, name).await? {
                 Some(next) => from = Some(next),
                 None => return Ok(()),
             },
@@ -124,11 +125,13 @@ where
 pub(super) async fn read_unit<K>(
     loader: &mut Loader,
     delivery: &mut Delivery<'_, K>,
+    name: &TableName,
 ) -> Result<Option<KeyBound>, Error>
 where
     K: Sink,
     Error: From<K::Error>,
 {
+    let span = spans::load(delivery.status.pipeline(), name);
     let mut batch = delivery.batch();
     let mut last_arrival = Instant::now();
     loop {
@@ -149,6 +152,7 @@ where
         stall::send(delivery, full).await?;
         if let Read::Finished(unit) = read {
             let next = unit.next;
+            spans::loaded(&span, unit.rows);
             tracing::debug!(table = %unit.table, rows = unit.rows, "a unit is read");
             delivery.finished(unit);
             return Ok(next);

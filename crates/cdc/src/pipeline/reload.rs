@@ -138,7 +138,7 @@ impl Reloads {
                 if from.is_none() {
                     tracing::info!(table = %name, "loading beside the stream");
                 }
-                let next = read_unit(&mut loader, delivery).await?;
+                let next = read_unit(&mut loader, delivery, &name).await?;
                 stall::drain(delivery).await?;
                 self.pending.pop_front();
                 if next.is_some() {
