@@ -24,8 +24,8 @@ use self::client::Client;
 use crate::diagnostics::Problem;
 use crate::exit::ExitStatus;
 
-/// What only the exporter sees.
-pub(crate) const TARGET: &str = "cdc::spans";
+/// What only the exporter sees; not the name of this module, whose own lines are for the log.
+pub(crate) const TARGET: &str = "cdc_spans";
 
 /// Sends spans until it is closed. What a collector does not take is dropped.
 #[derive(Debug)]
