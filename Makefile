@@ -32,7 +32,7 @@ test: ## all tests, against real servers
 
 torture: ## the end-to-end tests at full length, 1M rows and 25 kills a sink; prints the seed
 	dev/install all
-	$(call with_servers,CDC_TORTURE=1 cargo test -p end-to-end --locked --no-fail-fast -- --nocapture --test-threads 1)
+	$(call with_servers,CDC_TORTURE=1 cargo test --workspace --locked --test end_to_end --no-fail-fast -- --nocapture --test-threads 1)
 
 consumers: ## debezium-json in Flink SQL and in Kafka Connect (2 GB), and that the examples' generated code is current
 	dev/install build postgres 18 kafka flink connect
