@@ -194,9 +194,15 @@ impl Connector {
 
     /// Waits until a line with this text was logged after so many others.
     pub fn wait_for_log_after(&mut self, lines: usize, text: &str) {
+        self.wait_for_any_log_after(lines, &[text]);
+    }
+
+    /// The same for any of these texts.
+    pub fn wait_for_any_log_after(&mut self, lines: usize, texts: &[&str]) {
         let log = Arc::clone(&self.log);
-        self.wait_until(&format!("the log says `{text}`"), || {
-            log.lock().expect("the log").iter().skip(lines).any(|line| line.contains(text))
+        self.wait_until(&format!("the log says one of {texts:?}"), || {
+            let log = log.lock().expect("the log");
+            log.iter().skip(lines).any(|line| texts.iter().any(|text| line.contains(text)))
         });
     }
 

@@ -38,13 +38,7 @@ pub(crate) struct Global {
 
     /// Send spans of loads and batches to the OpenTelemetry collector at this address (OTLP over HTTP):
     /// http://127.0.0.1:4318
-    #[arg(
-        long,
-        global = true,
-        env = "CDC_OTLP_ENDPOINT",
-        value_name = "URL",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, env = "CDC_OTLP_ENDPOINT", value_name = "URL", hide_env_values = true)]
     pub(crate) otlp_endpoint: Option<String>,
 
     /// Use this source instead of the configured one. Keep passwords out of it: command lines are visible to others
