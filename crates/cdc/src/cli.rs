@@ -225,7 +225,7 @@ pub(crate) struct InitArgs {
     /// Go on from this slot, which another program read from, without a load
     #[arg(long, value_name = "SLOT")]
     pub(crate) adopt_slot: Option<String>,
-    /// The publication [default: cdc_<name>; for --adopt-slot dbz_publication, if there is one]
+    /// The publication [default: cdc_NAME; for --adopt-slot dbz_publication, if there is one]
     #[arg(long)]
     pub(crate) publication: Option<String>,
     /// Where to write the configuration [default: that of --config]
