@@ -27,6 +27,7 @@ mod commands;
 mod first_contact;
 mod least;
 mod loads;
+mod new_tables;
 mod origins;
 mod outage;
 mod page;
