@@ -37,6 +37,9 @@ pub(crate) struct Postgres {
     /// What becomes of tables that match, and come while the pipeline has begun already.
     #[serde(default)]
     pub(crate) new_tables: NewTables,
+    /// Whether the server sends large transactions while they still run: they are kept on disk here until they commit.
+    #[serde(default)]
+    pub(crate) streaming: bool,
     /// Changes by these replication origins are not sent.
     #[serde(default)]
     pub(crate) drop_origins: Vec<String>,

@@ -33,6 +33,7 @@ pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Err
         wanted: Arc::new(move |name: &TableName| wanted.wants(&name.schema, &name.table)),
         rules: Arc::new(move |name: &TableName| tables.rules(name)),
         drop_origins: source.drop_origins.clone(),
+        spool: source.streaming.then(|| config.pipeline.folder().join("spool")),
         load_workers: config.load.workers.count(),
         load_unit_rows: Options::LOAD_UNIT_ROWS,
     })
