@@ -24,6 +24,7 @@
 
 mod chaos;
 mod commands;
+mod failover;
 mod first_contact;
 mod least;
 mod loads;

@@ -144,7 +144,7 @@ async fn resume(
         .into());
     }
     let Some(slot) = slot::find(sql, &name).await? else {
-        return Err(Refusal::SlotMissing { slot: name, checkpoint: position }.into());
+        return Err(Refusal::missing_slot(name, position, checkpoint.tables.keys()).into());
     };
     slot.check(options.connection.database(), position, checkpoint.tables.keys())?;
     // Other patterns than before: what they add is meant.
