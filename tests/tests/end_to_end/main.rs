@@ -39,6 +39,7 @@ mod secrets;
 mod setup;
 mod shutdown;
 mod spans;
+mod standby;
 mod stateless;
 mod stranger;
 mod tables;
