@@ -32,6 +32,7 @@ mod new_tables;
 mod origins;
 mod outage;
 mod page;
+mod publication;
 mod refusals;
 mod reloads;
 mod rotation;
