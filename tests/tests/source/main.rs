@@ -5,10 +5,14 @@
 //! envelope's documentation tells it to. All else is one idea a file.
 
 mod contained;
+mod encodings;
 mod forgetting;
+mod generated;
 mod identity;
 mod lock;
 mod messages;
+mod partitions;
+mod persistence;
 mod position;
 mod published;
 mod random;
@@ -26,5 +30,6 @@ mod standby;
 mod toast;
 mod transactions;
 mod truncate;
+mod undecodable;
 mod values;
 mod world;

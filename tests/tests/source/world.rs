@@ -37,16 +37,18 @@ impl World {
     /// A database of the server that all tests share which keep no transaction open: an open one makes every new slot
     /// of its server wait, and every load.
     pub(crate) async fn shared() -> Self {
-        static SERVER: OnceLock<Postgres> = OnceLock::new();
-        let postgres = SERVER.get_or_init(|| {
-            Postgres::with_settings(
-                15,
-                &[("max_replication_slots", "60"), ("max_wal_senders", "60"), ("max_connections", "200")],
-            )
-        });
+        Self::on(shared_server(), "").await
+    }
+
+    /// A database of that server whose text is in this encoding.
+    pub(crate) async fn encoded(encoding: &str) -> Self {
+        Self::on(shared_server(), &format!("ENCODING '{encoding}' TEMPLATE template0")).await
+    }
+
+    async fn on(postgres: &'static Postgres, database_options: &str) -> Self {
         let database = unique("source").replace('-', "_");
         let admin = postgres.connect("postgres").await;
-        admin.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
+        admin.batch_execute(&format!("CREATE DATABASE {database} {database_options}")).await.unwrap();
         Self::of(Server::Shared(postgres), &database).await
     }
 
@@ -176,6 +178,16 @@ impl World {
         rows.sort();
         rows
     }
+}
+
+fn shared_server() -> &'static Postgres {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        Postgres::with_settings(
+            15,
+            &[("max_replication_slots", "60"), ("max_wal_senders", "60"), ("max_connections", "200")],
+        )
+    })
 }
 
 impl Server {
