@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use event::{TableName, TableRules};
@@ -20,6 +21,8 @@ pub struct Options {
     pub rules: Arc<dyn Fn(&TableName) -> TableRules + Send + Sync>,
     /// Transactions with one of these origins are not sent.
     pub drop_origins: Vec<String>,
+    /// Where running transactions are kept, if the server is to send them before they commit.
+    pub spool: Option<PathBuf>,
     /// How many connections read a table at once.
     pub load_workers: usize,
     /// How many rows of a large table are one unit.
@@ -38,6 +41,7 @@ impl fmt::Debug for Options {
             .field("slot", &self.slot)
             .field("publication", &self.publication)
             .field("drop_origins", &self.drop_origins)
+            .field("spool", &self.spool)
             .field("load_workers", &self.load_workers)
             .field("load_unit_rows", &self.load_unit_rows)
             .finish_non_exhaustive()

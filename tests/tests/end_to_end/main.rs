@@ -29,6 +29,7 @@ mod extremes;
 mod first_contact;
 mod least;
 mod loads;
+mod new_tables;
 mod origins;
 mod outage;
 mod page;

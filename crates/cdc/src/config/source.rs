@@ -34,9 +34,28 @@ pub(crate) struct Postgres {
     /// And which of them not.
     #[serde(default)]
     pub(crate) exclude_tables: Vec<TablePattern>,
+    /// What becomes of tables that match, and come while the pipeline has begun already.
+    #[serde(default)]
+    pub(crate) new_tables: NewTables,
+    /// Whether the server sends large transactions while they still run: they are kept on disk here until they commit.
+    #[serde(default)]
+    pub(crate) streaming: bool,
     /// Changes by these replication origins are not sent.
     #[serde(default)]
     pub(crate) drop_origins: Vec<String>,
+}
+
+/// What becomes of tables that match the patterns, and come while the pipeline has begun already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NewTables {
+    /// They are published, loaded and sent.
+    #[default]
+    Auto,
+    /// They are named, in the log and by `cdc status`; `cdc snapshot --tables` takes one in.
+    Announce,
+    /// Nothing, until `cdc snapshot --tables` takes one in.
+    Off,
 }
 
 /// A replication slot's name: `[a-z0-9_]`, at most 63 (`ReplicationSlotValidateName` in slot.c).
@@ -55,6 +74,15 @@ impl Source {
     pub(crate) fn filter_hash(&self) -> u64 {
         match self {
             Self::Postgres(postgres) => postgres.filter_hash(),
+        }
+    }
+}
+
+impl Source {
+    /// What becomes of tables that come later.
+    pub(crate) fn new_tables(&self) -> NewTables {
+        match self {
+            Self::Postgres(postgres) => postgres.new_tables,
         }
     }
 }

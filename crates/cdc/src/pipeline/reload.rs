@@ -12,6 +12,7 @@ use std::time::Duration;
 use checkpoint::LoadState;
 use event::{KeyBound, Lsn, Sink, TableName};
 use tokio::time::Instant;
+use wal_reader::wire::{self, Mode};
 use wal_reader::{Begun, Loader, Options, Stream};
 
 use super::delivery::Delivery;
@@ -29,6 +30,15 @@ pub(super) struct Reloads {
     loader: Option<Loader>,
     due: Instant,
     last_said: Instant,
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Requested {
+    /// Tables that are being sent: they are read when their turn comes.
+    Reloads,
+    /// Others as well.
+    OtherTables,
 }
 
 const SOON: Duration = Duration::from_millis(20);
@@ -68,29 +78,47 @@ impl Reloads {
         &mut self,
         request: ControlRequest,
         delivery: &mut Delivery<'_, K>,
-    ) -> Result<(), Error>
+    ) -> Result<Requested, Error>
     where
         K: Sink,
         Error: From<K::Error>,
     {
         let ControlRequest::Snapshot { tables, reply } = request;
-        let unknown = tables.iter().find(|name| !delivery.checkpoint.tables.contains_key(*name));
-        if let Some(unknown) = unknown {
+        let is_new = |name: &TableName| {
+            delivery.checkpoint.tables.get(name).is_none_or(|state| state.load == LoadState::Absent)
+        };
+        let new: Vec<TableName> = tables.iter().filter(|name| is_new(name)).cloned().collect();
+        if let Some(unknown) = self.first_unknown(&new).await? {
             let known = delivery.checkpoint.tables.len();
             // Nobody waits for the answer if the socket was closed.
             _ = reply.send(Err(format!("{unknown} is not one of this pipeline's {known} tables")));
-            return Ok(());
+            return Ok(Requested::Reloads);
         }
         for name in &tables {
             delivery.checkpoint.tables.entry(name.clone()).or_default().load = LoadState::From(None);
             self.pending.retain(|(pending, _)| pending != name);
-            self.pending.push_back((name.clone(), None));
+            if !new.contains(name) {
+                self.pending.push_back((name.clone(), None));
+            }
         }
         delivery.save().await?;
         delivery.status.load_due(tables.iter().map(|name| (name, false)));
         self.due = Instant::now();
         _ = reply.send(Ok(tables.len()));
-        Ok(())
+        Ok(if new.is_empty() { Requested::Reloads } else { Requested::OtherTables })
+    }
+
+    /// The first of these tables that the configuration does not mean, or the database does not have.
+    async fn first_unknown<'t>(&self, tables: &'t [TableName]) -> Result<Option<&'t TableName>, Error> {
+        if tables.is_empty() {
+            return Ok(None);
+        }
+        let mut connection = wire::connect(&self.options.connection, Mode::Sql).await?;
+        let candidates = wal_reader::candidates(&mut connection).await?;
+        let is_known = |name: &TableName| {
+            (self.options.wanted)(name) && candidates.iter().any(|candidate| candidate.name == *name)
+        };
+        Ok(tables.iter().find(|name| !is_known(name)))
     }
 
     /// Comes as far with the next reload as it can without waiting long.
