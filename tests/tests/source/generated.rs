@@ -1,8 +1,5 @@
 //! Columns that the server computes are there if the publication has them, in a load as in the stream.
 
-use wal_reader::publication;
-use wal_reader::wire::Mode;
-
 use crate::published::same_as;
 use crate::replica::lines;
 use crate::world::World;
@@ -92,8 +89,7 @@ async fn in_a_key() {
     for version in [17, 18] {
         let world = World::own(version, &[]).await;
         world.run(IN_A_KEY).await;
-        let refused =
-            publication::ensure(&mut world.wire(Mode::Sql).await, &world.options).await.unwrap_err();
+        let refused = world.try_publish().await.unwrap_err();
         assert_eq!(refused.code(), "CDC-PG-031", "{refused}");
         assert!(refused.to_string().contains("public.t"), "{refused}");
 
@@ -122,7 +118,7 @@ async fn virtual_ones_under_full() {
     let world = World::own(18, &[]).await;
     world.run(GENERATED).await;
     world.run("ALTER TABLE t REPLICA IDENTITY FULL").await;
-    let refused = publication::ensure(&mut world.wire(Mode::Sql).await, &world.options).await.unwrap_err();
+    let refused = world.try_publish().await.unwrap_err();
     assert_eq!(refused.code(), "CDC-PG-031", "{refused}");
     world.run("CREATE PUBLICATION published FOR TABLE t WITH (publish_generated_columns = stored)").await;
     assert!(world.sql.batch_execute("DELETE FROM t WHERE id = 2").await.is_err());

@@ -4,8 +4,6 @@ use event::envelope::ChangeEvent;
 
 use crate::replica::{lines, row};
 use crate::world::{World, changes};
-use wal_reader::publication;
-use wal_reader::wire::Mode;
 
 async fn streamed(setup: &str, statements: &str) -> Vec<ChangeEvent> {
     let world = World::shared().await;
@@ -167,8 +165,7 @@ async fn tables_without_one_are_not_published() {
              ALTER TABLE dropped_index REPLICA IDENTITY USING INDEX i; DROP INDEX i",
         )
         .await;
-    let mut connection = world.wire(Mode::Sql).await;
-    let refused = publication::ensure(&mut connection, &world.options).await.unwrap_err();
+    let refused = world.try_publish().await.unwrap_err();
     assert_eq!(refused.code(), "CDC-PG-031", "{refused}");
     for name in ["no_key", "nothing", "deferrable_key", "dropped_index"] {
         assert!(refused.to_string().contains(&format!("public.{name}")), "{name}: {refused}");

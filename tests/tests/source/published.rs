@@ -1,8 +1,8 @@
 //! What is read is what is published: the same rows, the same columns, or a refusal that says what to grant.
 
 use event::Lsn;
-use wal_reader::wire::{Config, Mode};
-use wal_reader::{Error, Loader, Refusal, publication};
+use wal_reader::wire::Config;
+use wal_reader::{Error, Loader, Refusal};
 
 use crate::replica::{Replica, lines};
 use crate::world::{World, begin, table, try_begin, try_read};
@@ -139,8 +139,7 @@ async fn a_publication_that_leaves_operations_out_is_refused() {
     for left_out in operations {
         let others: Vec<&str> = operations.into_iter().filter(|operation| *operation != left_out).collect();
         world.run(&format!("ALTER PUBLICATION published SET (publish = '{}')", others.join(", "))).await;
-        let refused =
-            publication::ensure(&mut world.wire(Mode::Sql).await, &world.options).await.unwrap_err();
+        let refused = world.try_publish().await.unwrap_err();
         assert_eq!(refused.code(), "CDC-PG-022", "{refused}");
         assert!(refused.to_string().contains(&left_out.to_uppercase()), "{refused}");
     }

@@ -13,7 +13,7 @@ use event::{
 };
 use prost::Message as _;
 use tokio_postgres::{Client, SimpleQueryMessage};
-use wal_reader::publication::{self, Taking};
+use wal_reader::publication::{self, Survey, Taking};
 use wal_reader::wire::{self, Config, Connection, Mode};
 use wal_reader::{Begun, Error, Finished, Loader, Options, Read, Stream, slot};
 
@@ -123,7 +123,11 @@ impl World {
     }
 
     pub(crate) async fn publish(&self) {
-        publication::ensure(&mut self.wire(Mode::Sql).await, &self.options, Taking::All).await.unwrap();
+        self.try_publish().await.unwrap();
+    }
+
+    pub(crate) async fn try_publish(&self) -> Result<Survey, Error> {
+        publication::ensure(&mut self.wire(Mode::Sql).await, &self.options, Taking::All).await
     }
 
     pub(crate) async fn slot(&self) -> Lsn {
