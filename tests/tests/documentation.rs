@@ -38,7 +38,7 @@ fn every_guarantee_has_its_tests() {
         page.lines().filter(|line| line.starts_with("| ") && line.ends_with(" |")).collect();
     let named: BTreeSet<&str> = tables
         .iter()
-        .filter_map(|line| line.trim_end_matches(" |").rsplit(" | ").next())
+        .filter_map(|line| line.trim_matches('|').rsplit('|').next())
         .flat_map(|cell| cell.split('`').skip(1).step_by(2))
         .collect();
     assert!(named.len() > 100, "{named:?}");
