@@ -58,6 +58,9 @@ pub struct TableState {
     /// Which table this is: another one under the same name has other rows. Empty: not known.
     #[serde(default)]
     pub incarnation: String,
+    /// What decides how values of the database's own types are written.
+    #[serde(default)]
+    pub type_parts: BTreeMap<String, String>,
     /// How far its load is.
     pub load: LoadState,
 }

@@ -288,7 +288,8 @@ async fn check_slot(
             state: known.state.clone(),
         }),
         (None, Some(checkpoint)) => {
-            findings.refusal(&Refusal::SlotMissing { slot: options.slot.clone(), checkpoint });
+            let tables = "all tables".to_owned();
+            findings.refusal(&Refusal::SlotMissing { slot: options.slot.clone(), checkpoint, tables });
         }
         (None, None) => {
             if let Some(blockers) = crate::blockers(sql).await? {

@@ -276,9 +276,12 @@ fn explain(error: Error, slot: &str, position: Lsn) -> Error {
     let lost =
         || Refusal::SlotLost { slot: slot.to_owned(), why: said.clone(), checkpoint: position.to_string() };
     match server.sqlstate.as_str() {
-        "42704" if said.contains("replication slot") => {
-            Refusal::SlotMissing { slot: slot.to_owned(), checkpoint: position }.into()
+        "42704" if said.contains("replication slot") => Refusal::SlotMissing {
+            slot: slot.to_owned(),
+            checkpoint: position,
+            tables: "all tables".to_owned(),
         }
+        .into(),
         "42704" if said.contains("publication") => {
             // The server looks the publication up as of each change: one that was created later never existed then.
             Refusal::DecodingDead { checkpoint: position, error: said }.into()

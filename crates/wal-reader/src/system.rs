@@ -54,6 +54,11 @@ pub async fn check(
         return Err(Refusal::OtherSystem { expected, found }.into());
     }
     if now.timeline == before.timeline {
+        let log_end =
+            connection.query("SELECT pg_catalog.pg_current_wal_flush_lsn()").await?.single()?.parse(0)?;
+        if log_end < checkpoint {
+            return Err(Refusal::Rewound { log_end, checkpoint, tables: list(tables) }.into());
+        }
         return Ok(());
     }
     let rows = connection.query(&format!("TIMELINE_HISTORY {}", now.timeline)).await?;

@@ -26,6 +26,7 @@
 mod chaos;
 mod commands;
 mod extremes;
+mod failover;
 mod first_contact;
 mod least;
 mod loads;

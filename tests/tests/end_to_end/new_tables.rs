@@ -61,6 +61,37 @@ fn are_loaded_again_when_they_come_back() {
     setup.assert_nothing_lost();
 }
 
+/// A renamed label and a further attribute change what rows look like, and no event says so.
+#[test]
+fn are_loaded_again_when_a_type_changes() {
+    let mut setup = Setup::new("type-change");
+    setup.session.execute(
+        "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN moods AS mood[]; CREATE TYPE place AS (x int, y int); \
+         CREATE TYPE stay AS (at place, until date); \
+         CREATE TABLE people (id int PRIMARY KEY, mood mood, moods moods, stay stay); \
+         CREATE TABLE plain (id int PRIMARY KEY); \
+         INSERT INTO people VALUES (1, 'sad', '{sad,ok}', '(\"(1,2)\",2026-01-01)'), (2, 'ok', NULL, NULL)",
+    );
+    setup.start_streaming();
+    for change in
+        ["ALTER TYPE mood RENAME VALUE 'sad' TO 'gloomy'", "ALTER TYPE place ADD ATTRIBUTE z int CASCADE"]
+    {
+        let lines = setup.cdc.log().len();
+        setup.session.execute(change);
+        setup.cdc.wait_for_log_after(lines, "loaded beside the stream table=public.people");
+        setup.session.execute("INSERT INTO people SELECT max(id) + 1, 'gloomy' FROM people");
+    }
+    // More labels change no row.
+    let lines = setup.cdc.log().len();
+    setup.session.execute("ALTER TYPE mood ADD VALUE 'fine'");
+    setup.session.execute("CREATE TABLE later (id int PRIMARY KEY); INSERT INTO people VALUES (9, 'fine')");
+    setup.cdc.wait_for_log_after(lines, "loaded beside the stream table=public.later");
+    setup.catch_up();
+    assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
+    let summary = setup.assert_nothing_lost();
+    assert_eq!(summary.loads, 6, "orders, plain, people three times, later: {summary:?}");
+}
+
 /// One that can't be published stops nothing: it is named, and taken in once it can be.
 #[test]
 fn without_a_key_are_left_out_until_they_have_one() {

@@ -67,6 +67,8 @@ impl World {
             wanted: Arc::new(|_| true),
             rules: Arc::new(|_| event::TableRules::default()),
             drop_origins: Vec::new(),
+            fetch_unchanged: false,
+            join_key_changes: false,
             spool: None,
             load_workers: 2,
             load_unit_rows: Options::LOAD_UNIT_ROWS,

@@ -29,12 +29,20 @@ pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, config
         let new = || TableState { load, ..TableState::default() };
         let state = checkpoint.tables.entry(name.clone()).or_insert_with(new);
         let is_another = !state.incarnation.is_empty() && state.incarnation != shown.incarnation;
-        if is_another && state.load != LoadState::Absent {
-            tracing::warn!(table = %name, "another table under a known name, or published anew: it is loaded again");
+        let why = match (is_another, shown.rewrites(&state.type_parts)) {
+            (true, _) => Some("another table under a known name, or published anew"),
+            (false, true) => {
+                Some("a type of its columns was changed, so that its rows are written otherwise")
+            }
+            (false, false) => None,
+        };
+        if let Some(why) = why.filter(|_| state.load != LoadState::Absent) {
+            tracing::warn!(table = %name, why, "a table is loaded again");
             state.load = load;
         }
         state.limits.clone_from(&shown.limits);
         state.incarnation.clone_from(&shown.incarnation);
+        state.type_parts.clone_from(&shown.type_parts);
     }
     for (name, state) in &mut checkpoint.tables {
         if !tables.contains_key(name) {

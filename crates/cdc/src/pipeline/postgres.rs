@@ -11,7 +11,7 @@ use wal_reader::wire::{self, Connection, Mode};
 use wal_reader::{Options, Refusal, publication, slot};
 
 use super::history;
-use crate::config::{Config, NewTables, Postgres};
+use crate::config::{Config, KeyChanges, NewTables, Postgres, Unchanged};
 use crate::error::Error;
 use crate::store::Store;
 
@@ -33,6 +33,8 @@ pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Err
         wanted: Arc::new(move |name: &TableName| wanted.wants(&name.schema, &name.table)),
         rules: Arc::new(move |name: &TableName| tables.rules(name)),
         drop_origins: source.drop_origins.clone(),
+        fetch_unchanged: source.unchanged == Unchanged::Fetch,
+        join_key_changes: source.key_changes == KeyChanges::Update,
         spool: source.streaming.then(|| config.pipeline.folder().join("spool")),
         load_workers: config.load.workers.count(),
         load_unit_rows: Options::LOAD_UNIT_ROWS,
@@ -144,7 +146,7 @@ async fn resume(
         .into());
     }
     let Some(slot) = slot::find(sql, &name).await? else {
-        return Err(Refusal::SlotMissing { slot: name, checkpoint: position }.into());
+        return Err(Refusal::missing_slot(name, position, checkpoint.tables.keys()).into());
     };
     slot.check(options.connection.database(), position, checkpoint.tables.keys())?;
     // Other patterns than before: what they add is meant.
