@@ -193,7 +193,8 @@ fn shared_server() -> &'static Postgres {
     SERVER.get_or_init(|| {
         Postgres::with_settings(
             15,
-            &[("max_replication_slots", "60"), ("max_wal_senders", "60"), ("max_connections", "200")],
+            // Each test leaves a slot behind.
+            &[("max_replication_slots", "300"), ("max_wal_senders", "300"), ("max_connections", "200")],
         )
     })
 }
