@@ -162,7 +162,8 @@ async fn add(
 ) -> Result<(), Error> {
     tracing::info!(publication, tables = tables.len(), "publishing tables");
     match connection.execute(&add_sql(publication, exists, tables)).await {
-        Err(error) if error.sqlstate() == Some("42501") => {
+        // Insufficient privilege; a standby, which is read-only.
+        Err(error) if matches!(error.sqlstate(), Some("42501" | "25006")) => {
             let server = error.server_error().map(|error| error.message.clone()).unwrap_or_default();
             Err(refused(publication, exists, tables, &format!("this role may not change that ({server})"))
                 .into())

@@ -225,7 +225,7 @@ impl Refusal {
             .with_sql(sql.iter().cloned()),
             Self::Standby => Explanation::new(
                 "the server is a standby (in recovery)".to_owned(),
-                "slots and publications are made on the primary, and fences need its transactions",
+                "before version 16 a standby does not decode its log",
                 "point the URL at the primary, or add target_session_attrs=primary",
             ),
             Self::Rules { table, problem } => Explanation::new(

@@ -5,6 +5,7 @@ use event::Lsn;
 use crate::Error;
 use crate::refusal::Refusal;
 use crate::sql::quote_text;
+use crate::system;
 use crate::wire::Connection;
 
 /// A replication slot as it is.
@@ -51,11 +52,9 @@ pub async fn create_temporary(connection: &mut Connection, name: &str) -> Result
 
 async fn create_for(connection: &mut Connection, name: &str, is_temporary: bool) -> Result<Lsn, Error> {
     // A standby that synchronises slots takes it over, so that a failover loses nothing. Of no effect on any other.
-    let failover = if connection.server_version_num() >= FAILOVER_SINCE && !is_temporary {
-        ", failover => true"
-    } else {
-        ""
-    };
+    let may_fail_over = connection.server_version_num() >= FAILOVER_SINCE && !is_temporary;
+    let failover =
+        if may_fail_over && !system::is_standby(connection).await? { ", failover => true" } else { "" };
     let sql = format!(
         "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput', {is_temporary}{failover})",
         quote_text(name)

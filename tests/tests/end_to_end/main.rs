@@ -41,6 +41,7 @@ mod secrets;
 mod setup;
 mod shutdown;
 mod spans;
+mod standby;
 mod stateless;
 mod stranger;
 mod tables;

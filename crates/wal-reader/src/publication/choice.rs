@@ -65,13 +65,13 @@ fn obstacle(candidate: &Candidate, options: &Options, not_addable: &BTreeSet<Tab
     }
     not_addable.contains(&candidate.name).then(|| {
         format!(
-            "this role may not publish it. As its owner: {}",
+            "this role may not publish it. As its owner, on the primary: {}",
             add_sql(&options.publication, true, &[candidate])
         )
     })
 }
 
-/// Those that this role may not add to the publication: it must own both.
+/// Those that this role may not add to the publication: it must own both. On a standby nobody may.
 async fn not_addable(
     connection: &mut Connection,
     options: &Options,
@@ -90,7 +90,7 @@ async fn not_addable(
         .query(&format!(
             "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c \
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE (n.nspname, c.relname) IN ({}) AND NOT (pg_catalog.pg_has_role(c.relowner, 'USAGE') \
+             WHERE (n.nspname, c.relname) IN ({}) AND NOT (NOT pg_catalog.pg_is_in_recovery() AND pg_catalog.pg_has_role(c.relowner, 'USAGE') \
                AND (SELECT pg_catalog.pg_has_role(pubowner, 'USAGE') FROM pg_catalog.pg_publication WHERE pubname = {}))",
             names.join(", "),
             quote_text(&options.publication)
