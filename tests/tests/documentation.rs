@@ -24,6 +24,54 @@ fn every_error_code_is_explained() {
     );
 }
 
+/// Every test that docs/guarantees.md names is one, by the name that the page gives it.
+#[test]
+fn every_guarantee_has_its_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files = Vec::new();
+    for folder in ["crates", "tests/tests"] {
+        rust_files(&root.join(folder), &mut files);
+    }
+    let tests: BTreeSet<String> = files.iter().flat_map(|file| tests_of(&root, file)).collect();
+    let page = fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
+    let tables: Vec<&str> =
+        page.lines().filter(|line| line.starts_with("| ") && line.ends_with(" |")).collect();
+    let named: BTreeSet<&str> = tables
+        .iter()
+        .filter_map(|line| line.trim_matches('|').rsplit('|').next())
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    assert!(named.len() > 100, "{named:?}");
+    let missing: Vec<_> = named.iter().filter(|name| !tests.contains(**name)).collect();
+    assert!(missing.is_empty(), "no tests: {missing:?}");
+}
+
+/// Its tests, each as `program::module::name`, or `crate::module::name`.
+fn tests_of(root: &Path, file: &Path) -> Vec<String> {
+    let path = file.strip_prefix(root).unwrap().with_extension("");
+    let words: Vec<&str> = path.iter().map(|word| word.to_str().unwrap()).collect();
+    let module: Vec<&str> = match words[..] {
+        ["tests", "tests", ref rest @ ..] => rest.to_vec(),
+        ["crates", krate, "src" | "tests", ref rest @ ..] => [&[krate], rest].concat(),
+        _ => return Vec::new(),
+    };
+    let module: Vec<&str> =
+        module.into_iter().filter(|word| !["main", "lib", "mod"].contains(word)).collect();
+    let text = fs::read_to_string(file).unwrap();
+    let mut is_test = false;
+    let mut tests = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line == "#[test]" || line.starts_with("#[tokio::test") {
+            is_test = true;
+        } else if let Some((_, name)) = line.split_once("fn ").filter(|_| is_test) {
+            let name = name.split('(').next().unwrap();
+            tests.push(format!("{}::{name}", module.join("::")));
+            is_test = false;
+        }
+    }
+    tests
+}
+
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -66,8 +66,19 @@ fn cell<'a>(column_type: &'a ColumnType, field: &'a [u8]) -> Result<Cell<'a>, Ma
     }
     match memchr(b'\\', field) {
         None => Ok(column_type.cell(field)),
-        Some(_) => Ok(column_type.cell_of(Cow::Owned(unescape(field)?))),
+        Some(_) => match after_the_first(field) {
+            Some(text) => Ok(column_type.cell(text)),
+            None => Ok(column_type.cell_of(Cow::Owned(unescape(field)?))),
+        },
     }
+}
+
+/// A field whose first backslash is its only one is as it stands, but for the second of the two that COPY writes for
+/// it: so is every `bytea`, however large, and need not be copied.
+fn after_the_first(field: &[u8]) -> Option<&[u8]> {
+    let text = field.strip_prefix(b"\\")?;
+    let rest = text.strip_prefix(b"\\")?;
+    memchr(b'\\', rest).is_none().then_some(text)
 }
 
 /// COPY writes the control characters 8 to 13 as a letter and the backslash twice (`CopyAttributeOutText`).

@@ -41,6 +41,15 @@ pub enum Error {
         /// In `pg_class`.
         oid: u32,
     },
+    /// Nothing in the log says which row was updated or deleted: its key's columns are not published.
+    #[error(
+        "a row of {table} was updated or deleted, but the log does not say which: its replica identity is made of \
+         generated columns. After `ALTER TABLE … REPLICA IDENTITY FULL`, start over with `cdc snapshot --new-epoch`"
+    )]
+    UnidentifiedRow {
+        /// With its schema.
+        table: String,
+    },
     /// A line of COPY text is not what COPY writes.
     #[error("COPY line: expected {expected} at byte {offset}")]
     MalformedCopy {
@@ -64,6 +73,7 @@ impl event::Failure for Error {
             Self::BinaryColumn { .. } => "CDC-DEC-004",
             Self::UnknownRelation { .. } => "CDC-DEC-005",
             Self::MalformedCopy { .. } => "CDC-DEC-006",
+            Self::UnidentifiedRow { .. } => "CDC-DEC-007",
         }
     }
 }

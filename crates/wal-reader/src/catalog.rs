@@ -42,18 +42,30 @@ impl Shape {
 
 /// All ordinary permanent tables outside of the system's schemas, in the order of their names.
 pub async fn candidates(connection: &mut Connection) -> Result<Vec<Candidate>, Error> {
+    // Since 18 the server refuses UPDATE and DELETE where the replica identity has a generated column that is not
+    // published, under FULL also a virtual one, which never is. Before, such a column is missing from the old row; under
+    // FULL the others tell the row.
+    let (unpublished, full) = if connection.server_version_num() >= GENERATED_SINCE {
+        let unpublished = "(a.attgenerated = 'v' OR a.attgenerated = 's' \
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubgencols = 's'))";
+        (unpublished, format!("NOT EXISTS ({COLUMN} AND {unpublished})"))
+    } else {
+        ("a.attgenerated <> ''", "true".to_owned())
+    };
+    let index = format!("NOT EXISTS ({COLUMN} AND a.attnum = ANY ({KEY_COLUMNS}) AND {unpublished})");
     let rows = connection
-        .query(
+        .query(&format!(
             "SELECT n.nspname, c.relname, \
-               CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false \
-                 WHEN 'i' THEN EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident) \
-                 ELSE EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate) \
+               CASE c.relreplident WHEN 'f' THEN {full} WHEN 'n' THEN false \
+                 WHEN 'i' THEN EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident AND {index}) \
+                 ELSE EXISTS (SELECT FROM pg_catalog.pg_index i \
+                   WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND {index}) \
                END AS identity \
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' \
                AND n.nspname <> 'information_schema' \
-             ORDER BY n.nspname, c.relname",
-        )
+             ORDER BY n.nspname, c.relname"
+        ))
         .await?;
     rows.iter()
         .map(|row| {
@@ -77,6 +89,10 @@ pub(crate) async fn primary_key(connection: &mut Connection, oid: u32) -> Result
         .await?;
     rows.iter().map(|row| row.required(0).map(str::to_owned)).collect()
 }
+
+/// Columns of relation `c`, to go on with.
+const COLUMN: &str =
+    "SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped";
 
 /// Of index `i`, without those that it merely includes.
 const KEY_COLUMNS: &str = "(i.indkey::int2[])[0:i.indnkeyatts - 1]";

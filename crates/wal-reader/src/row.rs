@@ -75,6 +75,17 @@ impl<'a> RowChange<'a> {
         }
     }
 
+    /// Without a replica identity the server refuses UPDATE and DELETE, but before 18 not where it is made of generated
+    /// columns, which no row of the log has (`CheckCmdReplicaIdentity` in execReplication.c).
+    fn is_identified(self, relation: &Relation) -> bool {
+        match self {
+            Self::Insert { .. }
+            | Self::Update { old: OldTuple::Full(_), .. }
+            | Self::Delete { old: OldTuple::Full(_) } => true,
+            Self::Update { .. } | Self::Delete { .. } => relation.is_identity.contains(&true),
+        }
+    }
+
     fn cells(self, relation: &'a Relation) -> Result<Decoded<'a>, decoder::Error> {
         let mut decoded = Decoded {
             parts: &[Part::Insert],
@@ -83,6 +94,9 @@ impl<'a> RowChange<'a> {
             new: Vec::new(),
             fetched: Vec::new(),
         };
+        if !self.is_identified(relation) {
+            return Err(decoder::Error::UnidentifiedRow { table: relation.table.name().to_string() });
+        }
         match self {
             Self::Insert { new } => decoder::row(&relation.types, new, &mut decoded.new)?,
             Self::Update { old, new } => {

@@ -294,6 +294,10 @@ fn explain(error: Error, slot: &str, position: Lsn) -> Error {
         _ if said.contains("could not map filenode") => {
             Refusal::DecodingDead { checkpoint: position, error: said }.into()
         }
+        // Longer as text than any allocation of the server's; its own messages of this kind are in no other language.
+        "XX000" if said.contains("invalid memory alloc request size") => {
+            Refusal::DecodingDead { checkpoint: position, error: said }.into()
+        }
         // An encoding that can't be converted, a value that can't be sent: the same bytes come again.
         "22P05" | "22021" | "54000" => Refusal::DecodingDead { checkpoint: position, error: said }.into(),
         _ => error,

@@ -19,11 +19,13 @@
 //! | `rotation` | passwords that change under a running program need no restart |
 //! | `least` | the permissions that docs/security.md lists are enough |
 //! | `secrets` | nothing that was ever printed or served holds a secret |
+//! | `extremes` | a row of 100 MB: bounded memory, and nothing is missing |
 //! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
 
 mod chaos;
 mod commands;
+mod extremes;
 mod failover;
 mod first_contact;
 mod least;

@@ -150,3 +150,30 @@ async fn whole_rows_without_a_key() {
     );
     assert!(events.iter().all(|event| event.key.is_none()));
 }
+
+/// Publishing these would make the application's own UPDATE and DELETE fail: each is refused by name, and nothing is
+/// published.
+#[tokio::test]
+async fn tables_without_one_are_not_published() {
+    let world = World::shared().await;
+    world
+        .run(
+            "CREATE TABLE good (id int PRIMARY KEY); CREATE TABLE no_key (id int); \
+             CREATE TABLE nothing (id int PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING; \
+             CREATE TABLE deferrable_key (id int PRIMARY KEY DEFERRABLE); \
+             CREATE TABLE dropped_index (id int NOT NULL); CREATE UNIQUE INDEX i ON dropped_index (id); \
+             ALTER TABLE dropped_index REPLICA IDENTITY USING INDEX i; DROP INDEX i",
+        )
+        .await;
+    let refused = world.try_publish().await.unwrap_err();
+    assert_eq!(refused.code(), "CDC-PG-031", "{refused}");
+    for name in ["no_key", "nothing", "deferrable_key", "dropped_index"] {
+        assert!(refused.to_string().contains(&format!("public.{name}")), "{name}: {refused}");
+        // It is as the refusal says.
+        world.run(&format!("CREATE PUBLICATION trial FOR TABLE {name}; INSERT INTO {name} VALUES (1)")).await;
+        assert!(world.sql.batch_execute(&format!("DELETE FROM {name}")).await.is_err(), "{name}");
+        world.run("DROP PUBLICATION trial").await;
+    }
+    assert!(!refused.to_string().contains("public.good"), "{refused}");
+    assert_eq!(world.text("SELECT count(*) FROM pg_publication").await, "0");
+}

@@ -5,17 +5,23 @@
 //! envelope's documentation tells it to. All else is one idea a file.
 
 mod contained;
+mod encodings;
 mod forgetting;
+mod generated;
 mod identity;
 mod lock;
 mod messages;
+mod partitions;
+mod persistence;
 mod position;
 mod published;
 mod random;
 mod ranges;
+mod rebuilt;
 mod refusals;
 mod reload;
 mod replica;
+mod samples;
 mod seed;
 mod settle;
 mod shapes;
@@ -25,5 +31,6 @@ mod streaming;
 mod toast;
 mod transactions;
 mod truncate;
+mod undecodable;
 mod values;
 mod world;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use event::envelope::{ChangeEvent, Op};
 
+use crate::published::same_as;
 use crate::replica::{line, lines};
 use crate::world::{World, changes, table};
 
@@ -125,4 +126,46 @@ async fn a_table_without_columns() {
     let events = world.tail(start).await.until_now(&world.sql).await;
     assert_eq!(lines(&events), ["insert t()", "insert t()"]);
     assert_eq!(lines(&world.load("t").await.events), ["load of t", "read t()", "read t()", "2 rows of t"]);
+}
+
+#[tokio::test]
+async fn a_table_of_1600_columns() {
+    let world = World::shared().await;
+    let columns: Vec<String> = (1..1600).map(|number| format!("c{number} int DEFAULT {number}")).collect();
+    world.run(&format!("CREATE TABLE t (id int PRIMARY KEY, {})", columns.join(", "))).await;
+    world.run("INSERT INTO t (id, c7) VALUES (1, NULL), (2, 0)").await;
+    let start = world.begin().await;
+    let changes = "INSERT INTO t (id) VALUES (3); UPDATE t SET c1599 = NULL WHERE id = 1; UPDATE t SET id = 4 WHERE id = 2";
+    same_as(&world, start, "t", changes, "SELECT * FROM t").await;
+}
+
+/// No Relation message tells of these: the rows' texts are what changes.
+#[tokio::test]
+async fn a_renamed_label_and_an_added_attribute() {
+    let world = World::shared().await;
+    world
+        .run(
+            "CREATE TYPE mood AS ENUM ('sad'); CREATE TYPE pair AS (a int); \
+             CREATE TABLE t (id int PRIMARY KEY, m mood, p pair)",
+        )
+        .await;
+    let start = world.begin().await;
+    for statement in [
+        "INSERT INTO t VALUES (1, 'sad', '(1)')",
+        "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'",
+        "ALTER TYPE pair ADD ATTRIBUTE b text",
+        "INSERT INTO t VALUES (2, 'blue', '(2,x)'); UPDATE t SET id = 3 WHERE id = 1",
+    ] {
+        world.run(statement).await;
+    }
+    let events = world.tail(start).await.until_now(&world.sql).await;
+    assert_eq!(
+        lines(&events),
+        [
+            "insert t(1,sad,(1))",
+            "insert t(2,blue,(2,x))",
+            "delete t was (1,omitted,omitted)",
+            "insert t(3,blue,(1,))"
+        ]
+    );
 }

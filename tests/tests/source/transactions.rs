@@ -87,6 +87,62 @@ async fn a_prepared_transaction_comes_when_it_is_committed() {
     );
 }
 
+/// Rows of one COPY share a position in the log, and transactions interleave there: what tells events apart is the
+/// commit's position and the place in the transaction.
+#[tokio::test]
+async fn the_log_s_positions_neither_ascend_nor_differ() {
+    let world = World::shared().await;
+    world.run("CREATE TABLE t (id int PRIMARY KEY)").await;
+    let start = world.begin().await;
+    let (early, late) = (world.connect().await, world.connect().await);
+    run(&early, "BEGIN; INSERT INTO t VALUES (1)").await;
+    run(&late, "BEGIN; INSERT INTO t VALUES (2); COMMIT").await;
+    run(&early, "INSERT INTO t VALUES (3); COMMIT").await;
+    run(&late, "COPY t FROM PROGRAM 'seq 4 6'").await;
+    let events = changes(&world.tail(start).await.until_now(&world.sql).await);
+    assert_eq!(
+        lines(&events),
+        ["insert t(2)", "insert t(1)", "insert t(3)", "insert t(4)", "insert t(5)", "insert t(6)"]
+    );
+    let positions: Vec<(u64, u64, u64)> = events
+        .iter()
+        .map(|event| match &event.position {
+            Some(event::envelope::change_event::Position::Postgres(at)) => {
+                (at.commit_lsn, event.tx_seq, at.lsn)
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(positions.is_sorted_by(|left, right| (left.0, left.1) < (right.0, right.1)), "{positions:?}");
+    assert!(positions[1].2 < positions[0].2, "a later commit's change was written earlier: {positions:?}");
+    assert!(
+        positions[3..].iter().all(|at| at.2 == positions[3].2),
+        "one record for the copied rows: {positions:?}"
+    );
+    let xids: Vec<u32> = events.iter().map(|event| event.txid.parse().unwrap()).collect();
+    assert!(xids[0] > xids[1], "transactions' numbers run backward: {xids:?}");
+}
+
+/// No event tells of what was undone, whether by name, by an exception, or by the transaction's own end.
+#[tokio::test]
+async fn what_was_rolled_back_is_in_no_event() {
+    let world = World::shared().await;
+    world.run("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)").await;
+    let start = world.begin().await;
+    for statements in [
+        "BEGIN; INSERT INTO t VALUES (1); SAVEPOINT a; INSERT INTO t VALUES (2); INSERT INTO u VALUES (2); SAVEPOINT b; \
+         DELETE FROM t; RELEASE b; ROLLBACK TO a; INSERT INTO t VALUES (3); SAVEPOINT c; INSERT INTO t VALUES (4); RELEASE c; COMMIT",
+        "DO $$ BEGIN INSERT INTO t VALUES (5); BEGIN INSERT INTO t VALUES (6), (1); EXCEPTION WHEN unique_violation THEN \
+         INSERT INTO t VALUES (7); END; END $$",
+        "BEGIN; INSERT INTO t VALUES (8); TRUNCATE t; ROLLBACK",
+    ] {
+        world.run(statements).await;
+    }
+    let events = changes(&world.tail(start).await.until_now(&world.sql).await);
+    assert_eq!(lines(&events), ["insert t(1)", "insert t(3)", "insert t(4)", "insert t(5)", "insert t(7)"]);
+    assert_eq!(events.iter().map(|event| event.tx_seq).collect::<Vec<_>>(), [1, 2, 3, 1, 2]);
+}
+
 /// One transaction in hundreds of batches, and a reader that is called off again and again.
 #[tokio::test]
 async fn a_large_transaction_is_cut_and_its_reading_called_off() {

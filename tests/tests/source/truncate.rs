@@ -31,3 +31,21 @@ async fn each_table_of_a_cascade_is_a_part_of_one_change() {
     assert_eq!(tail.table_seqs[&table("a")], 3);
     assert_eq!(tail.table_seqs.get(&table("unwanted")), None);
 }
+
+#[tokio::test]
+async fn restarting_identities_is_no_event_of_its_own() {
+    let world = World::shared().await;
+    world.run("CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)").await;
+    let start = world.begin().await;
+    for statements in [
+        "INSERT INTO t DEFAULT VALUES; INSERT INTO t DEFAULT VALUES",
+        "TRUNCATE u, t RESTART IDENTITY; INSERT INTO t DEFAULT VALUES",
+        "BEGIN; TRUNCATE t; ROLLBACK",
+    ] {
+        world.run(statements).await;
+    }
+    assert_eq!(
+        lines(&world.tail(start).await.until_now(&world.sql).await),
+        ["insert t(1)", "insert t(2)", "truncate u", "truncate t", "insert t(1)"]
+    );
+}

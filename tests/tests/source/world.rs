@@ -13,7 +13,7 @@ use event::{
 };
 use prost::Message as _;
 use tokio_postgres::{Client, SimpleQueryMessage};
-use wal_reader::publication::{self, Taking};
+use wal_reader::publication::{self, Survey, Taking};
 use wal_reader::wire::{self, Config, Connection, Mode};
 use wal_reader::{Begun, Error, Finished, Loader, Options, Read, Stream, slot};
 
@@ -38,16 +38,18 @@ impl World {
     /// A database of the server that all tests share which keep no transaction open: an open one makes every new slot
     /// of its server wait, and every load.
     pub(crate) async fn shared() -> Self {
-        static SERVER: OnceLock<Postgres> = OnceLock::new();
-        let postgres = SERVER.get_or_init(|| {
-            Postgres::with_settings(
-                15,
-                &[("max_replication_slots", "60"), ("max_wal_senders", "60"), ("max_connections", "200")],
-            )
-        });
+        Self::on(shared_server(), "").await
+    }
+
+    /// A database of that server whose text is in this encoding.
+    pub(crate) async fn encoded(encoding: &str) -> Self {
+        Self::on(shared_server(), &format!("ENCODING '{encoding}' TEMPLATE template0")).await
+    }
+
+    async fn on(postgres: &'static Postgres, database_options: &str) -> Self {
         let database = unique("source").replace('-', "_");
         let admin = postgres.connect("postgres").await;
-        admin.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
+        admin.batch_execute(&format!("CREATE DATABASE {database} {database_options}")).await.unwrap();
         Self::of(Server::Shared(postgres), &database).await
     }
 
@@ -123,7 +125,11 @@ impl World {
     }
 
     pub(crate) async fn publish(&self) {
-        publication::ensure(&mut self.wire(Mode::Sql).await, &self.options, Taking::All).await.unwrap();
+        self.try_publish().await.unwrap();
+    }
+
+    pub(crate) async fn try_publish(&self) -> Result<Survey, Error> {
+        publication::ensure(&mut self.wire(Mode::Sql).await, &self.options, Taking::All).await
     }
 
     pub(crate) async fn slot(&self) -> Lsn {
@@ -180,6 +186,17 @@ impl World {
         rows.sort();
         rows
     }
+}
+
+fn shared_server() -> &'static Postgres {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        Postgres::with_settings(
+            15,
+            // Each test leaves a slot behind.
+            &[("max_replication_slots", "300"), ("max_wal_senders", "300"), ("max_connections", "200")],
+        )
+    })
 }
 
 impl Server {

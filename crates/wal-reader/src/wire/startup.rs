@@ -72,6 +72,11 @@ pub(super) async fn finish(connection: &mut Connection) -> Result<(), Error> {
     if connection.server_version_num >= TRANSACTION_TIMEOUT_SINCE {
         connection.execute("SET transaction_timeout = 0").await?;
     }
+    // Between UTF8 and a database without an encoding the server converts nothing, yet refuses whatever is not UTF-8
+    // (`pg_server_to_any` in mbutils.c): no such row could be read. So its text is taken as the bytes that it is.
+    if connection.parameter("server_encoding") == Some("SQL_ASCII") {
+        connection.execute("SET client_encoding = SQL_ASCII").await?;
+    }
     Ok(())
 }
 
