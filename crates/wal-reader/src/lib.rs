@@ -25,6 +25,7 @@ mod clock;
 mod decoding;
 mod error;
 mod fetch;
+mod identity;
 mod load;
 mod options;
 pub mod overview;

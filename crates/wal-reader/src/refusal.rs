@@ -42,6 +42,8 @@ pub struct Explanation {
 /// | `CDC-PG-041` | the slot is being read by another |
 /// | `CDC-PG-042` | the publication holds none of the tables |
 /// | `CDC-PG-043` | the role may not read the log |
+/// | `CDC-PG-055` | a proxy in between does not speak replication |
+/// | `CDC-PG-057` | a load would hold its snapshot longer than it may |
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", self.explain())]
 #[non_exhaustive]
@@ -67,6 +69,8 @@ pub enum Refusal {
     Standby,
     Rules { table: TableName, problem: String },
     Decoding { position: Lsn, error: decoder::Error },
+    Proxy { server: String, said: String },
+    SnapshotTooLong { table: TableName, minutes: u64 },
 }
 
 impl Refusal {
@@ -93,6 +97,8 @@ impl Refusal {
             Self::SlotActive { .. } => "CDC-PG-041",
             Self::NotPublished { .. } => "CDC-PG-042",
             Self::NoReplicationRight { .. } => "CDC-PG-043",
+            Self::Proxy { .. } => "CDC-PG-055",
+            Self::SnapshotTooLong { .. } => "CDC-PG-057",
         }
     }
 
@@ -215,6 +221,18 @@ impl Refusal {
                 format!("{table} can't be sent as its [[table]] section says"),
                 problem,
                 "mend the section, or the table",
+            ),
+            Self::Proxy { server, said } => Explanation::new(
+                format!("{server} is a proxy that does not speak replication ({said})"),
+                "changes come over a replication connection, and a load shares a snapshot between sessions",
+                "give the database's own address in [source.postgres] url (Supabase: the direct connection, not the pooler's; \
+                 Neon: the host without `-pooler`; PgBouncer passes replication on since 1.23)",
+            ),
+            Self::SnapshotTooLong { table, minutes } => Explanation::new(
+                format!("reading {table} held a snapshot for {minutes} minutes, and is not over"),
+                "meanwhile the server can't clean up, in any table",
+                "allow more time by [load] snapshot_max_minutes (0: as long as it takes), leave the table out, or give it a \
+                 primary key of one integer, uuid or date column: then it is read in ranges, each under a snapshot of its own",
             ),
             Self::Decoding { position, error } => Explanation::new(
                 format!("after {position}: {error}"),

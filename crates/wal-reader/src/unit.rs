@@ -43,14 +43,11 @@ pub(crate) async fn plan(
 pub(crate) fn range_key(schema: &TableSchema) -> Option<usize> {
     let [position] = schema.key[..] else { return None };
     let column = schema.columns.get(position)?;
-    // By OID: a domain may have its own opinion of the bound's literal.
-    const INT8: u32 = 20;
-    const INT2: u32 = 21;
-    const INT4: u32 = 23;
-    const DATE: u32 = 1082;
-    const UUID: u32 = 2950;
-    matches!(column.type_oid, INT2 | INT4 | INT8 | DATE | UUID).then_some(position)
+    RANGE_KEY_TYPES.contains(&column.type_oid).then_some(position)
 }
+
+/// int8, int2, int4, date, uuid. By OID: a domain may have its own opinion of the bound's literal.
+pub(crate) const RANGE_KEY_TYPES: [u32; 5] = [20, 21, 23, 1082, 2950];
 
 /// A table that was never analysed is judged by its size: about 60 rows fit a block.
 fn is_large(shape: &Shape, unit_rows: u64) -> bool {

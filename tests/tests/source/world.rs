@@ -66,6 +66,7 @@ impl World {
             drop_origins: Vec::new(),
             load_workers: 2,
             load_unit_rows: Options::LOAD_UNIT_ROWS,
+            snapshot_max: None,
         };
         let limits = BatchLimits { bytes: 1 << 16, messages: 1000 };
         let pool = BatchPool::new(Encoder::new("world", 1, Format::Protobuf), limits);

@@ -34,6 +34,7 @@ pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Err
         drop_origins: source.drop_origins.clone(),
         load_workers: config.load.workers.count(),
         load_unit_rows: Options::LOAD_UNIT_ROWS,
+        snapshot_max: config.load.snapshot_max_minutes.duration(),
     })
 }
 
