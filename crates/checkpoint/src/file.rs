@@ -88,7 +88,7 @@ impl FileStore {
 
 #[cfg(test)]
 mod tests {
-    use event::{Fence, KeyBound, KeyRange, Lsn, Position, TableName, XidSnapshot};
+    use event::{Fence, KeyBound, KeyRange, LoadRequest, Lsn, Position, TableName, XidSnapshot};
 
     use super::*;
     use crate::{LoadState, SourceIdentity, TableState};
@@ -106,9 +106,15 @@ mod tests {
         checkpoint.is_streaming = true;
         let orders = TableName::new("public", "orders");
         let load = LoadState::From(Some(KeyBound::Int(7)));
-        checkpoint
-            .tables
-            .insert(orders.clone(), TableState { table_seq: 12, limits: "rows (id > 5)".to_owned(), load });
+        checkpoint.tables.insert(
+            orders.clone(),
+            TableState {
+                table_seq: 12,
+                limits: "rows (id > 5)".to_owned(),
+                load,
+                request: LoadRequest::default(),
+            },
+        );
         let snapshot = XidSnapshot { xmin: 10, xmax: 20, xip: vec![10, 15] };
         let range = Some(KeyRange { from: None, to: Some(KeyBound::Int(7)) });
         let voided = Some((Lsn::from(0x1A00), 3));

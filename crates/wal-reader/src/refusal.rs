@@ -44,6 +44,7 @@ pub struct Explanation {
 /// | `CDC-PG-043` | the role may not read the log |
 /// | `CDC-PG-055` | a proxy in between does not speak replication |
 /// | `CDC-PG-057` | a load would hold its snapshot longer than it may |
+/// | `CDC-PG-058` | a table can't be read in part |
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", self.explain())]
 #[non_exhaustive]
@@ -71,6 +72,7 @@ pub enum Refusal {
     Decoding { position: Lsn, error: decoder::Error },
     Proxy { server: String, said: String },
     SnapshotTooLong { table: TableName, minutes: u64 },
+    Part { table: TableName, problem: String },
 }
 
 impl Refusal {
@@ -99,6 +101,7 @@ impl Refusal {
             Self::NoReplicationRight { .. } => "CDC-PG-043",
             Self::Proxy { .. } => "CDC-PG-055",
             Self::SnapshotTooLong { .. } => "CDC-PG-057",
+            Self::Part { .. } => "CDC-PG-058",
         }
     }
 
@@ -233,6 +236,11 @@ impl Refusal {
                 "meanwhile the server can't clean up, in any table",
                 "allow more time by [load] snapshot_max_minutes (0: as long as it takes), leave the table out, or give it a \
                  primary key of one integer, uuid or date column: then it is read in ranges, each under a snapshot of its own",
+            ),
+            Self::Part { table, problem } => Explanation::new(
+                format!("a part of {table} can't be read as asked"),
+                problem,
+                "ask for another part, or for the whole table",
             ),
             Self::Decoding { position, error } => Explanation::new(
                 format!("after {position}: {error}"),

@@ -7,6 +7,7 @@
 mod check;
 mod contained;
 mod forgetting;
+mod held;
 mod identity;
 mod lock;
 mod messages;

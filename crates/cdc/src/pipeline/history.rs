@@ -4,7 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use checkpoint::{Checkpoint, LoadState, TableState};
-use event::TableName;
+use event::{LoadRequest, TableName};
 use wal_reader::publication::Published;
 
 use crate::config::{Config, LoadMode};
@@ -21,7 +21,7 @@ pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, config
     }
     take_limits(checkpoint, &tables, config.load.mode);
     for (name, limits) in &tables {
-        let new = || TableState { table_seq: 0, limits: String::new(), load };
+        let new = || TableState { load, ..TableState::default() };
         checkpoint.tables.entry(name.clone()).or_insert_with(new).limits.clone_from(limits);
     }
     for (name, state) in &mut checkpoint.tables {
@@ -72,7 +72,8 @@ fn take_limits(checkpoint: &mut Checkpoint, tables: &Published, load_mode: LoadM
     );
     begin_epoch(checkpoint);
     for name in changed {
-        checkpoint.tables.entry(name).or_default().load = load_state(load_mode);
+        let state = checkpoint.tables.entry(name).or_default();
+        (state.load, state.request) = (load_state(load_mode), LoadRequest::default());
     }
 }
 

@@ -55,17 +55,11 @@ const UNITS_AT_ONCE: u64 = 20;
 
 fn read_whole_sql(options: &Options) -> String {
     let rows = options.load_unit_rows.saturating_mul(UNITS_AT_ONCE);
-    let types: Vec<String> = unit::RANGE_KEY_TYPES.iter().map(u32::to_string).collect();
     format!(
         "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c \
            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind IN ('r', 'p') AND c.reltuples > {rows} AND n.nspname !~ '^pg_' \
-           AND (c.relkind = 'p' OR NOT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
-             ON a.attrelid = c.oid AND a.attnum = i.indkey[0] \
-             WHERE i.indrelid = c.oid AND i.indimmediate AND i.indnkeyatts = 1 AND a.atttypid IN ({}) \
-               AND CASE WHEN c.relreplident = 'i' THEN i.indisreplident ELSE i.indisprimary END)) \
-         ORDER BY 1, 2",
-        types.join(", ")
+         WHERE c.relkind IN ('r', 'p') AND c.reltuples > {rows} AND n.nspname !~ '^pg_' AND NOT {} ORDER BY 1, 2",
+        unit::has_range_key_sql()
     )
 }
 
