@@ -108,7 +108,9 @@ a LOAD_END: what it leaves out is not gone. Columns that are left out come as om
 
     /// Name everything that would fail or lose data later, with the remedy
     ///
-    /// Looks at the server's settings, the role's rights, every table's replica identity, slot, publication and sink.
+    /// Looks at the server's settings and encoding, the role's rights, every table's replica identity, the publication with
+    /// its column lists and row filters, open and prepared transactions, the slot, slots that nobody reads, standbys, and the
+    /// sink. Knows what to do on Amazon RDS and Aurora, Cloud SQL, Azure, Supabase and Neon.
     /// Changes nothing.
     #[command(after_long_help = "\
 Examples:

@@ -117,7 +117,7 @@ impl Refusal {
             Self::WalLevel { found } => Explanation::new(
                 format!("wal_level is `{found}`"),
                 "the log does not hold row changes",
-                "as a superuser, and then restart the server",
+                "as a superuser, and then restart the server (a managed one: `cdc check` says what to do there)",
             )
             .with_sql(["ALTER SYSTEM SET wal_level = 'logical';".to_owned()]),
             Self::Publication { publication, problem, why, sql } => Explanation::new(
