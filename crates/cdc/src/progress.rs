@@ -62,7 +62,7 @@ impl Terminal {
                 pace = None;
                 continue;
             };
-            pace.get_or_insert(Pace { since: Instant::now(), rows: progress.rows });
+            pace.get_or_insert_with(|| Pace { since: Instant::now(), rows: progress.rows });
             if self.is_terminal {
                 progress.draw(bar.get_or_insert_with(|| self.bar(&report.pipeline)));
             } else if said.elapsed() >= SAY_EVERY {

@@ -65,9 +65,6 @@ pub enum Read {
 /// A unit that was read to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// Whether only a part of the table was asked for: then all that it contains was sent before it, and its fence is of
-    /// no use, for it would keep changes of what was left out.
-    pub is_part: bool,
     /// Whose.
     pub table: TableName,
     /// What the reading contains.
@@ -220,7 +217,6 @@ impl Loader {
         }
         reading.end(batch);
         let finished = Finished {
-            is_part: reading.request.part.is_some(),
             table: reading.table.name().clone(),
             next: reading.fence.range.as_ref().and_then(|range| range.to),
             fence: reading.fence.clone(),

@@ -218,7 +218,7 @@ impl Refusal {
             Self::Standby => Explanation::new(
                 "the server is a standby (in recovery)".to_owned(),
                 "slots and publications are made on the primary, and fences need its transactions",
-                "point the URL at the primary, or add target_session_attrs=primary",
+                "point the URL at the primary (on Amazon Aurora the writer's endpoint), or add target_session_attrs=primary",
             ),
             Self::Rules { table, problem } => Explanation::new(
                 format!("{table} can't be sent as its [[table]] section says"),

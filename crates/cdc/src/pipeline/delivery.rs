@@ -167,13 +167,14 @@ where
             && let Some((_, unit)) = self.finished.pop_front()
         {
             let state = self.checkpoint.tables.entry(unit.table.clone()).or_default();
+            // All that a part contains was sent before it; its fence would keep changes of what it left out.
+            let is_part = state.request.part.is_some();
             match unit.next {
                 Some(next) => state.load = LoadState::From(Some(next)),
                 None => state.loaded(),
             }
             self.status.unit_loaded(&unit, state.load == LoadState::Done);
-            // Of a part, changes that it contains were sent before it.
-            if !unit.is_part {
+            if !is_part {
                 self.checkpoint.fences.add(unit.table, unit.fence);
             }
         }

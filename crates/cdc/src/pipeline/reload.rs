@@ -127,11 +127,7 @@ impl Reloads {
             None => {
                 stall::drain(delivery).await?;
                 let delivered = stream.delivered().cloned().unwrap_or_default();
-                match loader
-                    .begin_as(&request, &name, from, &delivered)
-                    .await
-                    .map_err(|error| Error::Source(error))
-                {
+                match loader.begin_as(&request, &name, from, &delivered).await.map_err(Error::Source) {
                     Err(error) if is_the_request_s(&request, &error) => {
                         return self.give_up(stream, delivery, &error).await;
                     }

@@ -34,11 +34,7 @@ async fn a_managed_server_has_remedies_of_its_own() {
         let level = found(&world, &never_ran(), "CDC-PG-020", words).await;
         let limit = found(&world, &never_ran(), "CDC-PG-038", &words[..1]).await;
         for finding in [level, limit] {
-            assert_eq!(
-                finding.explanation.sql,
-                [String::new(); 0],
-                "nobody is a superuser there: {finding:?}"
-            );
+            assert!(finding.explanation.sql.is_empty(), "nobody is a superuser there: {finding:?}");
         }
         world.run(drop).await;
         assert!(is_gone(&world, &never_ran(), "CDC-PG-020", words).await);
@@ -55,6 +51,6 @@ async fn the_right_to_read_the_log_is_a_role_on_amazon_s() {
     let role = super::as_role(&mut world, "").await;
     let grant = format!("GRANT rds_replication TO \"{role}\";");
     let finding = found(&world, &never_ran(), "CDC-PG-043", &["as a member of rds_superuser"]).await;
-    assert_eq!(finding.explanation.sql, [grant.clone()]);
+    assert_eq!(finding.explanation.sql, std::slice::from_ref(&grant));
     world.run(&grant).await;
 }

@@ -75,7 +75,7 @@ async fn a_unit_is_loaded_once_its_last_row_is_stored() {
     let mut delivery = delivery(begun, &mut store);
     delivery.send(batch(&delivery, None)).await.unwrap();
     delivery.send(batch(&delivery, None)).await.unwrap();
-    delivery.finished(Finished { is_part: false, table: orders(), fence: fence(50), next: None, rows: 2 });
+    delivery.finished(Finished { table: orders(), fence: fence(50), next: None, rows: 2 });
     for stored in [0, 1] {
         delivery.arrived(stored);
         assert!(delivery.checkpoint.fences.is_empty(), "after {stored} of 2 batches");
