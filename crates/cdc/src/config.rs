@@ -49,7 +49,7 @@ pub(crate) use self::load::{Load, LoadMode};
 pub(crate) use self::pipeline::{Pipeline, PipelineName};
 pub(crate) use self::secret::SecretUrl;
 pub(crate) use self::sink::{Sink, SinkKind};
-pub(crate) use self::source::{Postgres, Source};
+pub(crate) use self::source::{KeyChanges, NewTables, Postgres, Source, Unchanged};
 pub(crate) use self::table::Tables;
 pub(crate) use self::table_pattern::TablePattern;
 

@@ -41,6 +41,14 @@ pub(crate) enum Error {
         /// Those that there are.
         others: String,
     },
+    /// A table that the configuration means is not sent, and all others are.
+    #[error("table {table} is left out: {why}")]
+    TableLeftOut {
+        /// Which.
+        table: event::TableName,
+        /// What is in the way, and the remedy.
+        why: String,
+    },
     /// The sink takes nothing, so the database was let go of.
     #[error("the sink takes nothing; hung up on the database meanwhile, the slot keeps our place")]
     SinkStalls,
@@ -62,7 +70,10 @@ impl Failure for Error {
             Self::Sink(error) => error.is_retryable(),
             Self::Checkpoint(error) => error.is_retryable(),
             Self::SinkStalls | Self::SinkWasStalled => true,
-            Self::AnotherSink { .. } | Self::AlreadyBegun { .. } | Self::NoSuchSlot { .. } => false,
+            Self::AnotherSink { .. }
+            | Self::AlreadyBegun { .. }
+            | Self::NoSuchSlot { .. }
+            | Self::TableLeftOut { .. } => false,
         }
     }
 
@@ -75,7 +86,8 @@ impl Failure for Error {
             | Self::SinkWasStalled
             | Self::AnotherSink { .. }
             | Self::AlreadyBegun { .. }
-            | Self::NoSuchSlot { .. } => false,
+            | Self::NoSuchSlot { .. }
+            | Self::TableLeftOut { .. } => false,
         }
     }
 
@@ -89,6 +101,7 @@ impl Failure for Error {
             Self::AnotherSink { .. } => "CDC-RUN-003",
             Self::AlreadyBegun { .. } => "CDC-RUN-004",
             Self::NoSuchSlot { .. } => "CDC-RUN-005",
+            Self::TableLeftOut { .. } => "CDC-RUN-006",
         }
     }
 }

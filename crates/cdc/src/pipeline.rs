@@ -14,6 +14,7 @@
 //! | `streaming` | changes as they come |
 //! | `reload` | tables as they stand, while changes come |
 //! | `catch_up` | what is sent between a snapshot and the rows of a part of its table |
+//! | `tables` | whether other tables are to be sent by now |
 //! | `stall` | letting go of the database while a sink takes nothing |
 //! | `backoff` | how long to wait before the next attempt |
 
@@ -27,6 +28,7 @@ mod postgres;
 mod reload;
 mod stall;
 mod streaming;
+mod tables;
 
 use std::sync::Arc;
 
@@ -36,7 +38,10 @@ use tokio::sync::mpsc;
 pub(crate) use self::adopt::adopt;
 use self::backoff::Backoff;
 use self::delivery::Delivery;
+use self::history::LeftOut;
+use self::postgres::Prepared;
 pub(crate) use self::postgres::{options, prepare, slot_created, start_over};
+use self::tables::{Sent, TableWatch};
 use crate::config::{self, Config};
 use crate::control::ControlRequest;
 use crate::error::Error;
@@ -63,17 +68,39 @@ pub(crate) struct Pipeline {
     pub(crate) shutdown: Shutdown,
 }
 
+/// What earlier attempts leave to later ones.
+#[derive(Debug, Default)]
+struct Past {
+    /// From then on, a refused login is worth another try: passwords and certificates are renewed at both ends, and not
+    /// at once (docs/decisions/2026-11-21-credentials-that-had-worked.md).
+    was_accepted: bool,
+    left_out: LeftOut,
+}
+
+/// Why an attempt came to its end in good order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// All is done, or it was told to stop.
+    Done,
+    /// What is sent must be decided anew.
+    OtherTables,
+}
+
 impl Pipeline {
     /// Runs until it is done, told to stop, or in need of a person.
     pub(crate) async fn run(mut self, mut store: Store) -> Result<(), Error> {
         let mut backoff = Backoff::default();
-        // From then on, a refused login is worth another try: passwords and certificates are renewed at both ends, and
-        // not at once (docs/decisions/2026-11-21-credentials-that-had-worked.md).
-        let mut was_accepted = false;
+        let mut past = Past::default();
         loop {
-            let error = match self.attempt(&mut store, &mut was_accepted).await {
-                Ok(()) => return Ok(()),
-                Err(error) if error.is_retryable() || (was_accepted && error.is_about_credentials()) => error,
+            let error = match self.attempt(&mut store, &mut past).await {
+                Ok(Ended::Done) => return Ok(()),
+                Ok(Ended::OtherTables) => {
+                    tracing::info!("other tables are to be sent: going on from the checkpoint with those");
+                    continue;
+                }
+                Err(error) if error.is_retryable() || (past.was_accepted && error.is_about_credentials()) => {
+                    error
+                }
                 Err(error) => {
                     self.status.failed(&error);
                     return Err(error);
@@ -90,7 +117,7 @@ impl Pipeline {
     }
 
     /// Opens the sink first: a slot that nobody reads from fills the server's disk.
-    async fn attempt(&mut self, store: &mut Store, was_accepted: &mut bool) -> Result<(), Error> {
+    async fn attempt(&mut self, store: &mut Store, past: &mut Past) -> Result<Ended, Error> {
         self.status.starting();
         let about = sinks::Pipeline {
             source: self.config.pipeline.name.to_string(),
@@ -99,19 +126,19 @@ impl Pipeline {
         let framing = self.config.format.framing();
         match self.config.sink.clone() {
             config::Sink::Kafka(options) => {
-                self.deliver(sinks::Kafka::open(&options, &about), store, was_accepted).await
+                self.deliver(sinks::Kafka::open(&options, &about), store, past).await
             }
             config::Sink::Nats(options) => {
-                self.deliver(sinks::Nats::open(&options, &about), store, was_accepted).await
+                self.deliver(sinks::Nats::open(&options, &about), store, past).await
             }
             config::Sink::File(options) => {
-                self.deliver(async { sinks::File::open(&options, framing) }, store, was_accepted).await
+                self.deliver(async { sinks::File::open(&options, framing) }, store, past).await
             }
             config::Sink::Stdout(options) => {
-                self.deliver(async move { sinks::Stdout::open(options, framing) }, store, was_accepted).await
+                self.deliver(async move { sinks::Stdout::open(options, framing) }, store, past).await
             }
             config::Sink::Null(options) => {
-                self.deliver(async move { Ok(sinks::Null::open(options)) }, store, was_accepted).await
+                self.deliver(async move { Ok(sinks::Null::open(options)) }, store, past).await
             }
         }
     }
@@ -120,8 +147,8 @@ impl Pipeline {
         &mut self,
         opening: impl Future<Output = Result<K, K::Error>>,
         store: &mut Store,
-        was_accepted: &mut bool,
-    ) -> Result<(), Error>
+        past: &mut Past,
+    ) -> Result<Ended, Error>
     where
         K: Sink,
         Error: From<K::Error>,
@@ -129,16 +156,20 @@ impl Pipeline {
         let span = spans::open(self.status.pipeline());
         let sink = tokio::select! {
             opened = opening => opened?,
-            () = self.shutdown.requested() => return Ok(()),
+            () = self.shutdown.requested() => return Ok(Ended::Done),
         };
         let config::Source::Postgres(source) = self.config.source.clone();
         let options = options(&source, &self.config)?;
-        let checkpoint = tokio::select! {
+        let Prepared { checkpoint, survey } = tokio::select! {
             ready = prepare(&options, store, &self.config, Some(sink.destination())) => ready?,
-            () = self.shutdown.requested() => return Ok(()),
+            () = self.shutdown.requested() => return Ok(Ended::Done),
         };
-        *was_accepted = true;
+        past.was_accepted = true;
         drop(span);
+        let known = checkpoint.tables.keys().cloned().collect();
+        let sent = Sent { tables: survey.tables, known, new_tables: self.config.source.new_tables() };
+        past.left_out.say(sent.worth_saying(survey.left_out), &self.status);
+        let tables = TableWatch::start(&options, sent, Arc::clone(&self.status), past.left_out.clone());
         let format = self.config.format.encoding(options.connection.database());
         let encoder = Encoder::new(self.config.pipeline.name.as_str(), checkpoint.epoch, format);
         let budget_bytes = self.config.pipeline.buffer_mb.bytes();
@@ -150,12 +181,12 @@ impl Pipeline {
         if !delivery.checkpoint.is_streaming
             && !first_load::run(&mut delivery, &options, &mut self.shutdown).await?
         {
-            return Ok(());
+            return Ok(Ended::Done);
         }
         let mode = if self.config.load.mode == config::LoadMode::Only { Mode::Load } else { self.mode };
         if mode == Mode::Load && delivery.checkpoint.pending_loads().next().is_none() {
-            return Ok(());
+            return Ok(Ended::Done);
         }
-        streaming::run(&mut delivery, &options, mode, &mut self.requests, &mut self.shutdown).await
+        streaming::run(&mut delivery, &options, mode, &tables, &mut self.requests, &mut self.shutdown).await
     }
 }

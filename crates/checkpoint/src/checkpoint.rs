@@ -55,6 +55,12 @@ pub struct TableState {
     /// What of it is sent: the source's filter of rows and columns; empty for all of it.
     #[serde(default)]
     pub limits: String,
+    /// Which table this is: another one under the same name has other rows. Empty: not known.
+    #[serde(default)]
+    pub incarnation: String,
+    /// What decides how values of the database's own types are written.
+    #[serde(default)]
+    pub type_parts: BTreeMap<String, String>,
     /// How far its load is.
     pub load: LoadState,
     /// How it is to be loaded, while it is.

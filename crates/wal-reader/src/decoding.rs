@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use decoder::pgoutput::{self, Message, Oids, RelationCache};
-use event::{Batch, Body, Event, EventPosition, Fences, Lsn, Place, Transaction};
+use event::{Batch, Body, Cell, Event, EventPosition, Fences, Lsn, Place, Transaction};
 
 use crate::fetch::Fetcher;
 use crate::load::OWN_MESSAGE_PREFIX;
@@ -162,16 +162,14 @@ impl Decoding {
             .map_err(|error| Refusal::Decoding { position: *reached, error })?;
         // Nothing waits from here on.
         transaction.seq += 1;
-        for part in decoded.parts() {
-            let key = decoded.range_cell(*part, relation);
-            if output.fences.contain(relation.table.name(), transaction.place(), key) {
-                continue;
-            }
+        let is_contained =
+            |key: Option<&Cell<'_>>| output.fences.contain(relation.table.name(), transaction.place(), key);
+        for part in decoded.parts(relation, is_contained) {
             if sequences.announce(relation.sequence, relation.table.fingerprint) {
                 let body = Body::Schema { table: &relation.table, load: None, part: 0 };
                 output.batch.push(&transaction.event(body, output.own, output.captured_time_us));
             }
-            let body = decoded.body(*part, &relation.table, sequences.next(relation.sequence));
+            let body = decoded.body(part, &relation.table, sequences.next(relation.sequence));
             output.batch.push(&transaction.event(body, output.own, output.captured_time_us));
         }
         Ok(())

@@ -24,6 +24,7 @@ use crate::refusal::Refusal;
 /// | `CDC-PG-010` | the server takes no connections just now: starting, stopping, full | yes |
 /// | `CDC-PG-011` | the server ended the stream: it is stopping | yes |
 /// | `CDC-PG-012` | a load's reading broke off | yes |
+/// | `CDC-PG-013` | a running transaction can't be kept on disk | yes |
 /// | `CDC-PG-020` and up | a [`Refusal`] | no, but a slot that is being read |
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -116,6 +117,14 @@ pub enum Error {
     /// A part of this program that reads a table ended before its work did.
     #[error("a load's reading broke off")]
     LoadBrokeOff,
+    /// A transaction that is still running can't be kept on disk.
+    #[error("cannot keep a running transaction in {path}: {source}")]
+    Spool {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why not.
+        source: Arc<io::Error>,
+    },
     /// The stream is not what the protocol promises.
     #[error("the replication stream holds {what}")]
     Stream {
@@ -156,6 +165,7 @@ impl Error {
             Self::Lost { .. } => "CDC-PG-008",
             Self::StreamEnded { .. } => "CDC-PG-011",
             Self::LoadBrokeOff => "CDC-PG-012",
+            Self::Spool { .. } => "CDC-PG-013",
             Self::Refused(refusal) => refusal.code(),
             Self::Stream { .. } => "CDC-PG-009",
             Self::Protocol { .. } => "CDC-PG-009",
@@ -169,7 +179,8 @@ impl Error {
             | Self::TargetSession { .. }
             | Self::Lost { .. }
             | Self::StreamEnded { .. }
-            | Self::LoadBrokeOff => true,
+            | Self::LoadBrokeOff
+            | Self::Spool { .. } => true,
             Self::NoHost { attempts } => attempts.iter().any(Self::is_retryable),
             Self::Server { error, .. } => matches!(error.kind(), Kind::NotNow | Kind::Passing),
             Self::Refused(refusal) => refusal.is_retryable(),

@@ -11,6 +11,7 @@
 //! | `system`, `slot`, `publication`, `catalog` | what the server is and holds, and what must be so before reading |
 //! | `settle`, `unit`, `part`, `load` | reading tables: when a snapshot is usable, what one load reads, the reading |
 //! | `stream` | the log: frames in, events and positions out |
+//! | `spool` | transactions that are sent while they still run |
 //! | `decoding`, `relation`, `row`, `fetch` | messages to events: transactions, shapes, a row's change, what the log lacks |
 //! | `rules` | what of a table is sent |
 //! | `refusal`, `check` | what a person must decide or mend; the same asked beforehand |
@@ -40,6 +41,7 @@ mod session;
 mod settle;
 pub mod slot;
 mod snapshot;
+mod spool;
 mod sql;
 mod stream;
 pub mod system;

@@ -38,6 +38,7 @@ pub struct Loader {
     aside: Connection,
     spare: Vec<Connection>,
     mark: Mark,
+    is_standby: bool,
     last_load_id: i64,
     reading: Option<Reading>,
 }
@@ -115,6 +116,7 @@ impl Loader {
             holder: None,
             aside,
             spare: Vec::new(),
+            is_standby: mark == Mark::Past,
             mark,
             last_load_id: 0,
             reading: None,
@@ -247,16 +249,23 @@ impl Loader {
             Err(error) if matches!(error.sqlstate(), Some("42P01" | "3F000")) => return Ok(Err(Begun::Gone)),
             Err(error) => return Err(error),
         }
+        let before = if self.is_standby { Some(self.replayed().await?) } else { None };
         // One statement: the snapshot is taken as it starts, the position is read after that.
+        let limit = if self.is_standby { "pg_last_wal_replay_lsn()" } else { "pg_current_wal_insert_lsn()" };
         let rows = holder
-            .query(
-                "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.pg_export_snapshot(), \
-                   pg_catalog.pg_current_wal_insert_lsn()",
-            )
+            .query(&format!(
+                "SELECT pg_catalog.pg_current_snapshot(), pg_catalog.pg_export_snapshot(), pg_catalog.{limit}"
+            ))
             .await?;
         let row = rows.single()?;
         let snapshot = snapshot::parse(row.required(0)?)?;
         let (exported, limit) = (row.required(1)?.to_owned(), row.parse::<Lsn>(2)?);
+        // A standby's snapshot does not tell what runs on the primary, but it contains exactly what was replayed: where
+        // nothing was while it was taken, the position alone says what that is.
+        if before.is_some_and(|before| before != limit) || self.is_standby && self.replayed().await? != limit
+        {
+            return Ok(Err(Begun::NotYet("the standby replays while the snapshot is taken".to_owned())));
+        }
         if !self.mark.is_behind(snapshot.xmin) {
             return Ok(Err(Begun::NotYet("transactions from before are still open".to_owned())));
         }
@@ -269,11 +278,19 @@ impl Loader {
         let sent = shape.sent(&self.options)?;
         if let Some(part) = &request.part {
             part::check(part, &sent, &shape.schema)?;
+            if self.is_standby {
+                let problem = "a standby's snapshot does not tell which transactions it contains".to_owned();
+                return Err(Refusal::Part { table: name.clone(), problem }.into());
+            }
         }
         let range_key = unit::range_key(&shape.schema).filter(|column| sent.position(*column).is_some());
         let plan = unit::plan(holder, name, &shape, range_key, from, &self.options).await?;
         let fence = Fence { snapshot, limit, range: plan.range.clone(), voided: None };
         Ok(Ok((shape, sent, plan, fence, exported)))
+    }
+
+    async fn replayed(&mut self) -> Result<Lsn, Error> {
+        self.aside.query("SELECT pg_catalog.pg_last_wal_replay_lsn()").await?.single()?.parse(0)
     }
 
     /// More connections under the same snapshot, as many as there is work for; none if the lock is not to be had at
@@ -307,6 +324,10 @@ impl Loader {
     ///
     /// `shows`: the stream is to show soon that it has passed the limit, also if nobody writes anything more.
     async fn wait_for_flush(&mut self, limit: Lsn, shows: bool) -> Result<(), Error> {
+        // What is replayed is flushed, here and on the primary.
+        if self.is_standby {
+            return Ok(());
+        }
         for attempt in 0_u32.. {
             let rows = self.aside.query("SELECT pg_catalog.pg_current_wal_flush_lsn()").await?;
             if rows.single()?.parse::<Lsn>(0)? >= limit && (attempt > 0 || !shows) {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,13 @@ pub struct Options {
     pub rules: Arc<dyn Fn(&TableName) -> TableRules + Send + Sync>,
     /// Transactions with one of these origins are not sent.
     pub drop_origins: Vec<String>,
+    /// Whether a value that an update left out of the log, because it is stored out of line and did not change, is asked
+    /// of the table. Otherwise it is said to be unchanged, unless the row's key changed.
+    pub fetch_unchanged: bool,
+    /// Whether a row whose key changes is one UPDATE, and not a DELETE and an INSERT.
+    pub join_key_changes: bool,
+    /// Where running transactions are kept, if the server is to send them before they commit.
+    pub spool: Option<PathBuf>,
     /// How many connections read a table at once.
     pub load_workers: usize,
     /// How many rows of a large table are one unit.
@@ -41,6 +49,9 @@ impl fmt::Debug for Options {
             .field("slot", &self.slot)
             .field("publication", &self.publication)
             .field("drop_origins", &self.drop_origins)
+            .field("fetch_unchanged", &self.fetch_unchanged)
+            .field("join_key_changes", &self.join_key_changes)
+            .field("spool", &self.spool)
             .field("load_workers", &self.load_workers)
             .field("load_unit_rows", &self.load_unit_rows)
             .field("snapshot_max", &self.snapshot_max)

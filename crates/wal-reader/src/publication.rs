@@ -6,32 +6,72 @@ use event::TableName;
 
 use crate::catalog::{self, Candidate};
 use crate::refusal::{Refusal, list};
-use crate::sql::{quote_name, quote_table, quote_text};
-use crate::wire::{Connection, Rows};
+use crate::sql::{quote_name, quote_table};
+use crate::wire::Connection;
 use crate::{Error, Options};
 
-/// The tables that are sent, each with what its publication shows of it: the row filter and the column list, as text;
-/// empty for all of it. Two that are alike show the same.
-pub type Published = BTreeMap<TableName, String>;
+mod choice;
+mod shown;
+mod state;
+mod watch;
 
-/// Makes the publication hold all tables that are wanted, as far as this role may, and says which those are.
+use self::choice::choose;
+pub use self::shown::Shown;
+pub use self::state::{Publication, state};
+pub use self::watch::{Change, Watch};
+
+/// The tables that are sent, and what of each.
+pub type Published = BTreeMap<TableName, Shown>;
+
+/// Which of the wanted tables are to be sent.
+#[derive(Clone, Copy)]
+pub enum Taking<'a> {
+    /// All of them, and one that can't be is refused: for a pipeline that begins.
+    All,
+    /// Those that can be, of the known ones or of all: for a pipeline that goes on. What somebody does to one table
+    /// must not stop what goes well; it is loaded once it can be sent (again).
+    Known {
+        /// Whether it was sent before.
+        is_known: &'a (dyn Fn(&TableName) -> bool + Sync),
+        /// Whether new ones are taken in.
+        and_new: bool,
+    },
+}
+
+/// What is sent and what is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// The tables that are sent.
+    pub tables: Published,
+    /// Those that would be, and why they are not: for people.
+    pub left_out: BTreeMap<TableName, String>,
+}
+
+/// Makes the publication hold all tables that are to be sent, as far as this role may, and says which those are.
 ///
 /// # Errors
 /// A [`Refusal`] with the SQL that a DBA must run where this role may not, or with what would break the application.
-pub async fn ensure(connection: &mut Connection, options: &Options) -> Result<Published, Error> {
+pub async fn ensure(
+    connection: &mut Connection,
+    options: &Options,
+    taking: Taking<'_>,
+) -> Result<Survey, Error> {
     let candidates = catalog::candidates(connection).await?;
     // Both asking for a publication's tables (since 16) and adding to them wait for whoever locks one of them. Rather
     // fail and say so, again and again, than wait without a word.
     connection.execute("SET lock_timeout = '10s'").await?;
-    let plan = plan(connection, options, &candidates).await?;
-    if !plan.missing.is_empty() {
-        refuse_without_identity(&plan.missing)?;
-        add(connection, &options.publication, plan.exists, &plan.missing).await?;
+    let choice = choose(connection, options, &candidates, taking).await?;
+    if !choice.missing.is_empty() {
+        refuse_without_identity(&choice.missing)?;
+        add(connection, &options.publication, choice.exists, &choice.missing).await?;
     }
-    let mut limits = limits(connection, &options.publication).await?;
+    let mut shown = shown::shown(connection, &options.publication).await?;
     // Creating a slot waits for transactions by their locks, as long as they take.
     connection.execute("SET lock_timeout = DEFAULT").await?;
-    Ok(plan.all.into_iter().map(|name| (name.clone(), limits.remove(&name).unwrap_or_default())).collect())
+    let missing = choice.missing.into_iter().map(|candidate| candidate.name.clone());
+    let tables = choice.published.into_iter().chain(missing);
+    let tables = tables.map(|name| (name.clone(), shown.remove(&name).unwrap_or_default())).collect();
+    Ok(Survey { tables, left_out: choice.left_out })
 }
 
 /// The wanted tables that the publication holds, changing nothing.
@@ -45,12 +85,12 @@ pub async fn existing(connection: &mut Connection, options: &Options) -> Result<
         let why = "nothing is created here";
         return Err(refused(&options.publication, plan.exists, &plan.missing, why).into());
     };
-    let mut limits = limits(connection, &options.publication).await?;
+    let mut shown = shown::shown(connection, &options.publication).await?;
     let wanted: Published = state
         .tables
         .iter()
         .filter(|name| (options.wanted)(name))
-        .map(|name| (name.clone(), limits.remove(name).unwrap_or_default()))
+        .map(|name| (name.clone(), shown.remove(name).unwrap_or_default()))
         .collect();
     if wanted.is_empty() {
         let (publication, published) = (options.publication.clone(), list(&state.tables));
@@ -97,103 +137,6 @@ pub(crate) async fn plan<'c>(
     Ok(Plan { exists: state.is_some(), published, missing, all })
 }
 
-/// A publication as it is.
-#[derive(Clone, Debug)]
-pub struct Publication {
-    /// The tables that are published, partitions by themselves unless published via their root.
-    pub tables: BTreeSet<TableName>,
-    /// Partitions whose changes are published under their root's name.
-    via_root: BTreeSet<TableName>,
-    /// The kinds of changes that it leaves out.
-    left_out: Vec<&'static str>,
-}
-
-impl Publication {
-    fn holds(&self, name: &TableName) -> bool {
-        self.tables.contains(name) || self.via_root.contains(name)
-    }
-
-    fn check_operations(&self, publication: &str) -> Result<(), Error> {
-        if self.left_out.is_empty() {
-            return Ok(());
-        }
-        let missing = self.left_out.join(", ");
-        Err(Refusal::PublishedOperations { publication: publication.to_owned(), missing }.into())
-    }
-}
-
-/// The publication as it is; none if there is none.
-pub async fn state(connection: &mut Connection, publication: &str) -> Result<Option<Publication>, Error> {
-    let name = quote_text(publication);
-    let rows = connection
-        .query(&format!(
-            "SELECT pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot FROM pg_catalog.pg_publication \
-             WHERE pubname = {name}"
-        ))
-        .await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    let mut left_out = Vec::new();
-    for (column, operation) in [
-        ("pubinsert", "INSERT"),
-        ("pubupdate", "UPDATE"),
-        ("pubdelete", "DELETE"),
-        ("pubtruncate", "TRUNCATE"),
-    ] {
-        if row.required(column)? != "t" {
-            left_out.push(operation);
-        }
-    }
-    let is_via_root = row.required("pubviaroot")? == "t";
-    let table_names = |rows: Rows| {
-        rows.iter()
-            .map(|row| Ok(TableName::new(row.required(0)?, row.required(1)?)))
-            .collect::<Result<BTreeSet<_>, Error>>()
-    };
-    let tables = connection
-        .query(&format!(
-            "SELECT schemaname, tablename FROM pg_catalog.pg_publication_tables WHERE pubname = {name}"
-        ))
-        .await
-        .and_then(table_names)?;
-    let via_root = if is_via_root {
-        connection
-            .query(&format!(
-                "SELECT n.nspname, c.relname FROM pg_catalog.pg_publication_tables p \
-                   CROSS JOIN LATERAL pg_catalog.pg_partition_tree((pg_catalog.quote_ident(p.schemaname) || '.' \
-                     || pg_catalog.quote_ident(p.tablename))::pg_catalog.regclass) t \
-                   JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE p.pubname = {name} AND t.level > 0"
-            ))
-            .await
-            .and_then(table_names)?
-    } else {
-        BTreeSet::new()
-    };
-    Ok(Some(Publication { tables, via_root, left_out }))
-}
-
-/// The tables of which a publication does not show everything.
-async fn limits(connection: &mut Connection, publication: &str) -> Result<Published, Error> {
-    if connection.server_version_num() < catalog::LISTS_SINCE {
-        return Ok(Published::new());
-    }
-    let rows = connection
-        .query(&format!(
-            "SELECT n.nspname, c.relname, pg_catalog.concat_ws(' ', \
-               'columns ' || (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attname) \
-                 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (r.prattrs::int2[])), \
-               'rows ' || pg_catalog.pg_get_expr(r.prqual, r.prrelid)) AS shown \
-             FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid \
-               JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE p.pubname = {} AND (r.prattrs IS NOT NULL OR r.prqual IS NOT NULL)",
-            quote_text(publication)
-        ))
-        .await?;
-    rows.iter()
-        .map(|row| Ok((TableName::new(row.required(0)?, row.required(1)?), row.required(2)?.to_owned())))
-        .collect()
-}
-
 /// Publishing a table without one would make the application's own UPDATE and DELETE fail.
 pub(crate) fn refuse_without_identity(tables: &[&Candidate]) -> Result<(), Error> {
     let without: Vec<&&Candidate> = tables.iter().filter(|candidate| candidate.identity.is_none()).collect();
@@ -215,7 +158,8 @@ async fn add(
 ) -> Result<(), Error> {
     tracing::info!(publication, tables = tables.len(), "publishing tables");
     match connection.execute(&add_sql(publication, exists, tables)).await {
-        Err(error) if error.sqlstate() == Some("42501") => {
+        // Insufficient privilege; a standby, which is read-only.
+        Err(error) if matches!(error.sqlstate(), Some("42501" | "25006")) => {
             let server = error.server_error().map(|error| error.message.clone()).unwrap_or_default();
             Err(refused(publication, exists, tables, &format!("this role may not change that ({server})"))
                 .into())

@@ -42,6 +42,7 @@ pub struct Explanation {
 /// | `CDC-PG-041` | the slot is being read by another |
 /// | `CDC-PG-042` | the publication holds none of the tables |
 /// | `CDC-PG-043` | the role may not read the log |
+/// | `CDC-PG-044` | the log ends before the checkpoint |
 /// | `CDC-PG-055` | a proxy in between does not speak replication |
 /// | `CDC-PG-057` | a load would hold its snapshot longer than it may |
 /// | `CDC-PG-058` | a table can't be read in part |
@@ -55,7 +56,7 @@ pub enum Refusal {
     PublishedOperations { publication: String, missing: String },
     NotPublished { publication: String, published: String },
     SlotLost { slot: String, why: String, checkpoint: String },
-    SlotMissing { slot: String, checkpoint: Lsn },
+    SlotMissing { slot: String, checkpoint: Lsn, tables: String },
     SlotForeign { slot: String, problem: String },
     SlotActive { slot: String, reader: String },
     NoReplicationRight { role: String, said: String },
@@ -63,6 +64,7 @@ pub enum Refusal {
     SlotUnknown { slot: String, confirmed: Lsn, state: String },
     OtherSystem { expected: String, found: String },
     Diverged { timeline: u32, before: u32, switch: Lsn, checkpoint: Lsn, tables: String },
+    Rewound { log_end: Lsn, checkpoint: Lsn, tables: String },
     DecodingDead { checkpoint: Lsn, error: String },
     NoReplicaIdentity { tables: String, sql: Vec<String> },
     NoTables { database: String, seen: String },
@@ -76,6 +78,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// There is no slot, and these tables have a checkpoint.
+    pub fn missing_slot(
+        slot: String,
+        checkpoint: Lsn,
+        tables: impl IntoIterator<Item = impl fmt::Display>,
+    ) -> Self {
+        Self::SlotMissing { slot, checkpoint, tables: list(tables) }
+    }
+
     /// The stable code, explained in `docs/errors.md`.
     pub fn code(&self) -> &'static str {
         match self {
@@ -99,6 +110,7 @@ impl Refusal {
             Self::SlotActive { .. } => "CDC-PG-041",
             Self::NotPublished { .. } => "CDC-PG-042",
             Self::NoReplicationRight { .. } => "CDC-PG-043",
+            Self::Rewound { .. } => "CDC-PG-044",
             Self::Proxy { .. } => "CDC-PG-055",
             Self::SnapshotTooLong { .. } => "CDC-PG-057",
             Self::Part { .. } => "CDC-PG-058",
@@ -145,11 +157,11 @@ impl Refusal {
                 format!("the changes after {checkpoint} can't be had any more, so the tables need a reload"),
                 format!("{new_epoch}. Raise max_slot_wal_keep_size if this was a long standstill"),
             ),
-            Self::SlotMissing { slot, checkpoint } => Explanation::new(
+            Self::SlotMissing { slot, checkpoint, tables } => Explanation::new(
                 format!("slot \"{slot}\" does not exist on this server, but the checkpoint stands at {checkpoint}"),
                 "it was dropped, or the server was failed over or restored without it; changes since then may be gone, \
                  so the tables need a reload",
-                new_epoch,
+                format!("{new_epoch}: {tables}"),
             ),
             Self::SlotForeign { slot, problem } => Explanation::new(
                 format!("slot \"{slot}\" {problem}"),
@@ -193,6 +205,11 @@ impl Refusal {
                 "transactions were delivered that this server never had",
                 format!("{new_epoch}: {tables}"),
             ),
+            Self::Rewound { log_end, checkpoint, tables } => Explanation::new(
+                format!("the server's log ends at {log_end}, before the checkpoint at {checkpoint}"),
+                "it was restored from a backup: transactions were delivered that it does not have any more",
+                format!("{new_epoch}: {tables}"),
+            ),
             Self::DecodingDead { checkpoint, error } => Explanation::new(
                 format!("the server can't decode its WAL after {checkpoint} ({error})"),
                 "trying again will not help: the slot will never move past it",
@@ -217,7 +234,7 @@ impl Refusal {
             .with_sql(sql.iter().cloned()),
             Self::Standby => Explanation::new(
                 "the server is a standby (in recovery)".to_owned(),
-                "slots and publications are made on the primary, and fences need its transactions",
+                "before version 16 a standby does not decode its log",
                 "point the URL at the primary (on Amazon Aurora the writer's endpoint), or add target_session_attrs=primary",
             ),
             Self::Rules { table, problem } => Explanation::new(

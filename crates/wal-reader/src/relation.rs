@@ -26,6 +26,10 @@ pub(crate) struct Relation {
     pub(crate) sources: Vec<usize>,
     /// The key column that fences of key ranges judge by, among those that are sent.
     pub(crate) range_key: Option<usize>,
+    /// What an update left out of the log is asked of the table.
+    pub(crate) fetches_unchanged: bool,
+    /// A changed key is one event.
+    pub(crate) joins_key_changes: bool,
     /// Its place in [`Sequences`].
     pub(crate) sequence: usize,
 }
@@ -70,6 +74,8 @@ impl Relation {
                 .map(|(at, _)| at)
                 .collect(),
             range_key,
+            fetches_unchanged: options.fetch_unchanged,
+            joins_key_changes: options.join_key_changes,
             table: Table::new(sent.schema),
         })
     }

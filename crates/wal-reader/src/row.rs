@@ -51,7 +51,8 @@ impl<'a> RowChange<'a> {
             Ok(decoded) => decoded,
             Err(error) => return Ok(Err(error)),
         };
-        if decoded.parts == KEY_CHANGE && decoded.new.contains(&Cell::Unchanged) {
+        let is_to_be_whole = relation.fetches_unchanged || decoded.parts == KEY_CHANGE;
+        if is_to_be_whole && decoded.new.contains(&Cell::Unchanged) {
             let Decoded { new, fetched, .. } = &mut decoded;
             *fetched = fetcher.fill(relation, new, xid, |column| self.text_of(column)).await?;
         }
@@ -136,13 +137,26 @@ impl<'a> Decoded<'a> {
         }
     }
 
-    /// What goes out of it, in this order.
-    pub(crate) fn parts(&self) -> &'static [Part] {
-        self.parts
+    /// What goes out of it, in this order: what no fence contains. The halves of a key change are judged each by its own
+    /// key, and joined only where both go out.
+    pub(crate) fn parts(
+        &self,
+        relation: &Relation,
+        is_contained: impl Fn(Option<&Cell<'a>>) -> bool,
+    ) -> impl Iterator<Item = Part> {
+        let goes_out = |part: &Part| !is_contained(self.range_cell(*part, relation));
+        let mut parts = [None; 2];
+        for (place, part) in parts.iter_mut().zip(self.parts) {
+            *place = Some(*part).filter(goes_out);
+        }
+        if relation.joins_key_changes && parts == [Some(Part::OldKey), Some(Part::NewKey)] {
+            parts = [Some(Part::Update), None];
+        }
+        parts.into_iter().flatten()
     }
 
     /// The key cell by which fences judge a part: each half of a key change by its own.
-    pub(crate) fn range_cell(&self, part: Part, relation: &Relation) -> Option<&Cell<'a>> {
+    fn range_cell(&self, part: Part, relation: &Relation) -> Option<&Cell<'a>> {
         let row = match part {
             Part::Insert | Part::Update | Part::NewKey => &self.new,
             Part::Delete | Part::OldKey => &self.old,

@@ -4,13 +4,19 @@
 //! snapshot is usable only once all of those are over.
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::Error;
 use crate::wire::Connection;
+use crate::{Error, system};
 
-/// The moment that snapshots must have left behind: a transaction id of that moment.
+/// The moment that snapshots must have left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark(u64);
+pub(crate) enum Mark {
+    /// A transaction id of that moment.
+    Xid(u64),
+    /// On a standby, which does not say what runs on its primary: whatever ran then is over by now.
+    Past,
+}
 
 /// Transactions that a load waits for, for people to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,23 +24,34 @@ pub struct Blockers(Vec<String>);
 
 /// Who keeps a slot from being created, or a load from beginning, right now; none: nobody does.
 pub async fn blockers(connection: &mut Connection) -> Result<Option<Blockers>, Error> {
+    if system::is_standby(connection).await? {
+        return Ok(Some(Blockers(vec![WAITS_FOR_PRIMARY.to_owned()])));
+    }
     Mark::now(connection).await?.blockers(connection).await
 }
 
 impl Mark {
     /// This moment.
     pub(crate) async fn now(connection: &mut Connection) -> Result<Self, Error> {
+        if system::is_standby(connection).await? {
+            pass_on_standby(connection).await?;
+            return Ok(Self::Past);
+        }
         let rows = connection.query("SELECT pg_catalog.pg_current_xact_id()").await?;
-        rows.single()?.parse(0).map(Self)
+        rows.single()?.parse(0).map(Self::Xid)
     }
 
     /// Whether a snapshot with this xmin has left the moment behind. Prepared transactions count as running.
     pub(crate) fn is_behind(self, xmin: u64) -> bool {
-        xmin > self.0
+        match self {
+            Self::Xid(xid) => xmin > xid,
+            Self::Past => true,
+        }
     }
 
     /// Whether snapshots taken from now on have left it behind; if not, who is in the way.
     pub(crate) async fn blockers(self, connection: &mut Connection) -> Result<Option<Blockers>, Error> {
+        let Self::Xid(xid) = self else { return Ok(None) };
         let rows =
             connection.query("SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())").await?;
         if self.is_behind(rows.single()?.parse(0)?) {
@@ -51,7 +68,7 @@ impl Mark {
                  SELECT 'prepared transaction ' || pg_catalog.quote_literal(gid) || ' of ' || owner || ' since ' || prepared \
                  FROM pg_catalog.pg_prepared_xacts \
                  WHERE pg_catalog.age(transaction) >= pg_catalog.age('{x0}'::xid)",
-                x0 = self.0 & 0xFFFF_FFFF
+                x0 = xid & 0xFFFF_FFFF
             ))
             .await?;
         let blockers: Result<Vec<String>, Error> = rows
@@ -59,6 +76,29 @@ impl Mark {
             .map(|row| Ok(row.get(0)?.unwrap_or("a process this role may not see").to_owned()))
             .collect();
         blockers.map(Blockers).map(Some)
+    }
+}
+
+const WAITS_FOR_PRIMARY: &str = "transactions on the primary, which tells its standbys of them every 15 s while it writes; \
+     `SELECT pg_log_standby_snapshot()` there makes it do so at once";
+
+/// A slot begins where all that ran when it was asked for is over (`SnapBuildFindSnapshot` in snapbuild.c), also on a
+/// standby: one that is made and dropped is a way to wait for that.
+async fn pass_on_standby(connection: &mut Connection) -> Result<(), Error> {
+    let made = async {
+        let name = "'cdc_settling_' || pg_catalog.pg_backend_pid()";
+        let make = format!("SELECT pg_catalog.pg_create_logical_replication_slot({name}, 'pgoutput', true)");
+        connection.execute(&make).await?;
+        connection.execute(&format!("SELECT pg_catalog.pg_drop_replication_slot({name})")).await
+    };
+    let mut made = std::pin::pin!(made);
+    loop {
+        tokio::select! {
+            made = &mut made => return made,
+            () = tokio::time::sleep(Duration::from_secs(5)) => {
+                tracing::info!(blockers = WAITS_FOR_PRIMARY, "the load waits for transactions that began before it to end");
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use event::Lsn;
 use crate::Error;
 use crate::refusal::Refusal;
 use crate::sql::quote_text;
+use crate::system;
 use crate::wire::Connection;
 
 /// A replication slot as it is.
@@ -50,8 +51,12 @@ pub async fn create_temporary(connection: &mut Connection, name: &str) -> Result
 }
 
 async fn create_for(connection: &mut Connection, name: &str, is_temporary: bool) -> Result<Lsn, Error> {
+    // A standby that synchronises slots takes it over, so that a failover loses nothing. Of no effect on any other.
+    let may_fail_over = connection.server_version_num() >= FAILOVER_SINCE && !is_temporary;
+    let failover =
+        if may_fail_over && !system::is_standby(connection).await? { ", failover => true" } else { "" };
     let sql = format!(
-        "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput', {is_temporary})",
+        "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput', {is_temporary}{failover})",
         quote_text(name)
     );
     match connection.query(&sql).await {
@@ -64,6 +69,9 @@ async fn create_for(connection: &mut Connection, name: &str, is_temporary: bool)
         rows => rows?.single()?.parse("lsn"),
     }
 }
+
+/// Before, standbys know nothing of their primary's logical slots.
+const FAILOVER_SINCE: u32 = 170_000;
 
 /// Drops a slot, and with it the promise that what its reader has not confirmed can still be had.
 pub async fn drop(connection: &mut Connection, name: &str) -> Result<(), Error> {

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::refusal::Refusal;
 use crate::relation::Sequences;
 use crate::slot;
+use crate::spool::{Replay, Spools, Taken};
 use crate::sql::quote_name;
 use crate::wire::{self, Connection, Frame, Keepalive, Mode, ReplicationReader};
 
@@ -21,6 +22,9 @@ pub struct Stream {
     reader: ReplicationReader,
     keepalive: Keepalive,
     decoding: Decoding,
+    spools: Spools,
+    /// A transaction that was streamed, while it is being handed over.
+    replay: Option<Replay>,
     slot: String,
     /// The last position that was marked.
     reached: Lsn,
@@ -69,8 +73,12 @@ impl Stream {
         table_seqs: impl IntoIterator<Item = (TableName, u64)>,
     ) -> Result<Self, Error> {
         let interval = Keepalive::interval(connection.wal_sender_timeout().await?);
+        let mode = match options.spool {
+            Some(_) => "proto_version '2', streaming 'on'",
+            None => "proto_version '1'",
+        };
         let command = format!(
-            "START_REPLICATION SLOT {} LOGICAL {position} (proto_version '1', publication_names {}, messages 'true')",
+            "START_REPLICATION SLOT {} LOGICAL {position} ({mode}, publication_names {}, messages 'true')",
             quote_name(&options.slot),
             // A list of names inside a literal.
             format_args!("'{}'", quote_name(&options.publication).replace('\'', "''")),
@@ -85,6 +93,8 @@ impl Stream {
             reader,
             keepalive: Keepalive::spawn(writer, interval, position.into()),
             decoding: Decoding::new(options.clone(), position, Sequences::resume(table_seqs)),
+            spools: Spools::open(options.spool.clone())?,
+            replay: None,
             slot: options.slot.clone(),
             reached: position,
             passed: position,
@@ -143,6 +153,10 @@ impl Stream {
     async fn take_buffered(&mut self, batch: &mut Batch, fences: &mut Fences) -> Result<bool, Error> {
         let captured_time_us = clock::now_us();
         while !(batch.is_full() || self.cuts_at_commit && batch.reached().is_some()) {
+            if self.replay.is_some() {
+                self.take_replayed(batch, fences, captured_time_us).await?;
+                continue;
+            }
             let frame = match self.reader.frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
@@ -151,15 +165,22 @@ impl Stream {
             match frame {
                 Frame::XLogData { wal_start, wal_end, body, .. } => {
                     self.log_end = self.log_end.max(Lsn::from(wal_end));
-                    let message = Message::parse(body, InStream::No)
-                        .map_err(|error| Refusal::Decoding { position: self.reached, error })?;
                     let own = Lsn::from(wal_start);
-                    let mut output = Output { batch, fences, own, captured_time_us };
-                    let ended = self.decoding.take(&message, &mut output).await?;
+                    let ended = match self.spools.take(own, body, self.reached)? {
+                        Taken::NotOurs => {
+                            let message = Message::parse(body, InStream::No)
+                                .map_err(|error| Refusal::Decoding { position: self.reached, error })?;
+                            let mut output = Output { batch, fences, own, captured_time_us };
+                            self.decoding.take(&message, &mut output).await?
+                        }
+                        Taken::Kept => None,
+                        Taken::Committed(replay) => {
+                            self.replay = Some(replay);
+                            None
+                        }
+                    };
                     if let Some(position) = ended {
-                        self.reached = position;
-                        self.passed = position;
-                        batch.mark(Position::Postgres(position), self.decoding.sequences.take_moved());
+                        self.mark(position, batch);
                     }
                 }
                 Frame::Keepalive { wal_end, reply_requested, .. } => {
@@ -170,7 +191,7 @@ impl Stream {
                     }
                     let every = if reply_requested { REQUESTED_MARK_EVERY } else { IDLE_MARK_EVERY };
                     // All that ended before it was sent before it: outside a transaction there is nothing left.
-                    if !self.decoding.is_in_transaction() {
+                    if !(self.decoding.is_in_transaction() || self.spools.is_receiving()) {
                         self.passed = self.passed.max(wal_end);
                     }
                     if self.passed > self.reached && self.last_idle_mark.elapsed() >= every {
@@ -184,6 +205,34 @@ impl Stream {
             self.reader.consume();
         }
         Ok(!batch.is_empty() || batch.reached().is_some())
+    }
+
+    /// Handles the next message of a transaction that was kept.
+    async fn take_replayed(
+        &mut self,
+        batch: &mut Batch,
+        fences: &mut Fences,
+        captured_time_us: i64,
+    ) -> Result<(), Error> {
+        let Some(replay) = &mut self.replay else { return Ok(()) };
+        let Some((own, message)) = replay.message(self.reached)? else {
+            self.replay = None;
+            return Ok(());
+        };
+        let mut output = Output { batch, fences, own, captured_time_us };
+        let ended = self.decoding.take(&message, &mut output).await?;
+        replay.consume();
+        if let Some(position) = ended {
+            self.mark(position, batch);
+        }
+        Ok(())
+    }
+
+    /// A transaction ended.
+    fn mark(&mut self, position: Lsn, batch: &mut Batch) {
+        self.reached = position;
+        self.passed = position;
+        batch.mark(Position::Postgres(position), self.decoding.sequences.take_moved());
     }
 }
 
@@ -232,9 +281,12 @@ fn explain(error: Error, slot: &str, position: Lsn) -> Error {
     let lost =
         || Refusal::SlotLost { slot: slot.to_owned(), why: said.clone(), checkpoint: position.to_string() };
     match server.sqlstate.as_str() {
-        "42704" if said.contains("replication slot") => {
-            Refusal::SlotMissing { slot: slot.to_owned(), checkpoint: position }.into()
+        "42704" if said.contains("replication slot") => Refusal::SlotMissing {
+            slot: slot.to_owned(),
+            checkpoint: position,
+            tables: "all tables".to_owned(),
         }
+        .into(),
         "42704" if said.contains("publication") => {
             // The server looks the publication up as of each change: one that was created later never existed then.
             Refusal::DecodingDead { checkpoint: position, error: said }.into()

@@ -18,10 +18,9 @@ pub struct System {
 /// Asks a connection in replication mode.
 ///
 /// # Errors
-/// When the server is a standby, or does not answer.
+/// When the server is a standby that can't decode its log, or does not answer.
 pub async fn identify(connection: &mut Connection) -> Result<System, Error> {
-    let rows = connection.query("SELECT pg_catalog.pg_is_in_recovery()").await?;
-    if rows.single()?.required(0)? == "t" {
+    if connection.server_version_num() < STANDBY_SINCE && is_standby(connection).await? {
         return Err(Refusal::Standby.into());
     }
     let rows = match connection.query("IDENTIFY_SYSTEM").await {
@@ -36,13 +35,25 @@ pub async fn identify(connection: &mut Connection) -> Result<System, Error> {
     Ok(System { identifier: row.required("systemid")?.to_owned(), timeline: row.parse("timeline")? })
 }
 
+/// Before, standbys decode nothing.
+const STANDBY_SINCE: u32 = 160_000;
+
+/// How far the log can be decoded at this moment: what is flushed, on a standby what is replayed.
+pub(crate) const LOG_END_SQL: &str = "CASE WHEN pg_catalog.pg_is_in_recovery() \
+     THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END";
+
+/// Whether the server follows another one.
+pub(crate) async fn is_standby(connection: &mut Connection) -> Result<bool, Error> {
+    Ok(connection.query("SELECT pg_catalog.pg_is_in_recovery()").await?.single()?.required(0)? == "t")
+}
+
 /// How far the log reaches now.
 ///
 /// # Errors
 /// When the server does not answer.
 pub async fn log_end(config: &wire::Config) -> Result<Lsn, Error> {
     let mut connection = wire::connect(config, wire::Mode::Sql).await?;
-    connection.query("SELECT pg_catalog.pg_current_wal_lsn()").await?.single()?.parse(0)
+    connection.query(&format!("SELECT {LOG_END_SQL}")).await?.single()?.parse(0)
 }
 
 /// Whether a checkpoint made with `before` still lies in the history of `now`.
@@ -61,6 +72,10 @@ pub async fn check(
         return Err(Refusal::OtherSystem { expected, found }.into());
     }
     if now.timeline == before.timeline {
+        let log_end = connection.query(&format!("SELECT {LOG_END_SQL}")).await?.single()?.parse(0)?;
+        if log_end < checkpoint {
+            return Err(Refusal::Rewound { log_end, checkpoint, tables: list(tables) }.into());
+        }
         return Ok(());
     }
     let rows = connection.query(&format!("TIMELINE_HISTORY {}", now.timeline)).await?;

@@ -7,6 +7,7 @@ use event::{Lsn, TableName};
 use crate::Error;
 use crate::slot::{self, Slot};
 use crate::sql::quote_text;
+use crate::system::LOG_END_SQL;
 use crate::wire::Connection;
 
 /// What there was to see.
@@ -35,11 +36,10 @@ const IDLE_TIMEOUT_SINCE: u32 = 180_000;
 /// Looks once.
 ///
 /// # Errors
-/// When the server does not answer, or is a standby.
+/// When the server does not answer.
 pub async fn look(connection: &mut Connection, slot: &str) -> Result<Sight, Error> {
     // Flushed, not written: with synchronous_commit = off the stream ends there, so an idle database has no lag.
-    let log_end =
-        connection.query("SELECT pg_catalog.pg_current_wal_flush_lsn()").await?.single()?.parse(0)?;
+    let log_end = connection.query(&format!("SELECT {LOG_END_SQL}")).await?.single()?.parse(0)?;
     let idle = idle(connection, slot).await?;
     Ok(Sight { slot: slot::find(connection, slot).await?, log_end, idle })
 }

@@ -24,6 +24,31 @@ impl Postgres {
         Self(Server::start("postgres", &["--version".to_owned(), version.to_string()], settings))
     }
 
+    /// A server with this one's data as they are now, on a port of its own: as if restored from a backup.
+    pub fn copied(&mut self, settings: &[(&str, &str)]) -> Self {
+        self.copied_with(&[], settings)
+    }
+
+    /// A server that follows this one.
+    pub fn standby(&mut self, settings: &[(&str, &str)]) -> Self {
+        let primary = format!("host=127.0.0.1 port={} user=postgres dbname=postgres", self.port());
+        let settings: Vec<_> =
+            [("primary_conninfo", &*primary)].into_iter().chain(settings.iter().copied()).collect();
+        self.copied_with(&["--standby"], &settings)
+    }
+
+    /// Copied while it stands still, and started again.
+    fn copied_with(&mut self, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        self.stop(Stop::Fast);
+        let data = self.data_folder().display().to_string();
+        let own = ["--version", self.0.fact("version"), "--copy-of", &data];
+        let arguments: Vec<String> =
+            own.iter().chain(arguments).map(|argument| (*argument).to_owned()).collect();
+        let copy = Self(Server::start("postgres", &arguments, settings));
+        self.start_again();
+        copy
+    }
+
     /// Where it is reached over TCP.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port())

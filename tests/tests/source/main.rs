@@ -23,6 +23,7 @@ mod settle;
 mod shapes;
 mod stalled;
 mod standby;
+mod streaming;
 mod toast;
 mod transactions;
 mod truncate;

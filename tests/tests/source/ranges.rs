@@ -51,6 +51,24 @@ async fn each_half_of_a_key_change_is_judged_by_its_own_range() {
     assert_eq!(replica.rows("t"), world.rows("t").await);
 }
 
+/// Joined, an update would put the new key's row back to what it was before the load.
+#[tokio::test]
+async fn a_key_change_is_joined_only_where_no_range_contains_a_half() {
+    let (mut world, start) = world().await;
+    world.options.join_key_changes = true;
+    let loaded = load_around(
+        &world,
+        "UPDATE t SET id = 2000 WHERE id = 50; UPDATE t SET id = 0 WHERE id = 560; UPDATE t SET id = 3000 WHERE id = 900",
+    )
+    .await;
+    world.run("UPDATE t SET id = 4000 WHERE id = 901").await;
+    let streamed = world.tail_over(start, loaded.fences()).await.until_now(&world.sql).await;
+    assert_eq!(
+        lines(&streamed),
+        ["delete t was (50,omitted)", "insert t(0,v560)", "update t(4000,v901) was (901,omitted)"]
+    );
+}
+
 #[tokio::test]
 async fn a_truncate_between_two_ranges_goes_out_and_voids_both() {
     let (world, start) = world().await;

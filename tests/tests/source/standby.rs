@@ -1,5 +1,4 @@
-//! A standby's snapshots do not tell which transactions they contain, so it is refused; and a promoted server is one
-//! whose log branched off.
+//! A standby before version 16 is refused; and a promoted server is one whose log branched off.
 
 use end_to_end::servers::Stop;
 use event::Lsn;

@@ -106,6 +106,32 @@ async fn a_new_key_s_row_is_completed_from_the_table() {
 }
 
 #[tokio::test]
+async fn unchanged_is_fetched_where_that_is_wanted() {
+    let (mut world, start) = with_table("DEFAULT").await;
+    world.options.fetch_unchanged = true;
+    world.run("UPDATE t SET v = 2").await;
+    let mut tail = world.tail(start).await;
+    let events = changes(&tail.until_now(&world.sql).await);
+    assert_eq!(short(&events), ["update t(1,2,BIG)"]);
+    assert_eq!(events[0].fetched, [2]);
+    world.run("BEGIN; UPDATE t SET v = 3; DELETE FROM t; COMMIT").await;
+    let events = changes(&tail.until_now(&world.sql).await);
+    assert_eq!(short(&events), ["update t(1,3,unchanged)", "delete t was (1,omitted,omitted)"]);
+    assert!(events[0].fetched.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_change_is_one_update_where_that_is_wanted() {
+    let (mut world, start) = with_table("DEFAULT").await;
+    world.options.join_key_changes = true;
+    world.run("UPDATE t SET id = 2; UPDATE t SET v = 5").await;
+    let events = changes(&world.tail(start).await.until_now(&world.sql).await);
+    assert_eq!(short(&events), ["update t(2,1,BIG) was (1,omitted,omitted)", "update t(2,5,unchanged)"]);
+    assert_eq!(events[0].fetched, [2]);
+    assert_eq!((events[0].table_seq, events[1].table_seq), (1, 2));
+}
+
+#[tokio::test]
 async fn a_new_key_s_row_that_is_gone_stays_incomplete() {
     for gone in [
         "DELETE FROM t",

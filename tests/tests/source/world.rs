@@ -13,8 +13,9 @@ use event::{
 };
 use prost::Message as _;
 use tokio_postgres::{Client, SimpleQueryMessage};
+use wal_reader::publication::{self, Taking};
 use wal_reader::wire::{self, Config, Connection, Mode};
-use wal_reader::{Begun, Error, Finished, Loader, Options, Read, Stream, publication, slot};
+use wal_reader::{Begun, Error, Finished, Loader, Options, Read, Stream, slot};
 
 /// One database, with everything that reads it named.
 pub(crate) struct World {
@@ -64,6 +65,9 @@ impl World {
             wanted: Arc::new(|_| true),
             rules: Arc::new(|_| event::TableRules::default()),
             drop_origins: Vec::new(),
+            fetch_unchanged: false,
+            join_key_changes: false,
+            spool: None,
             load_workers: 2,
             load_unit_rows: Options::LOAD_UNIT_ROWS,
             snapshot_max: None,
@@ -120,7 +124,7 @@ impl World {
     }
 
     pub(crate) async fn publish(&self) {
-        publication::ensure(&mut self.wire(Mode::Sql).await, &self.options).await.unwrap();
+        publication::ensure(&mut self.wire(Mode::Sql).await, &self.options, Taking::All).await.unwrap();
     }
 
     pub(crate) async fn slot(&self) -> Lsn {

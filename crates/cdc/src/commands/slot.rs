@@ -36,7 +36,7 @@ async fn list(options: &Options) -> Result<String, Problem> {
 /// The slot with the checkpoint that belongs to it: a slot alone would be nobody's.
 async fn create(config: &Config, options: &Options) -> Result<String, Problem> {
     let mut store = Store::open(config)?;
-    let checkpoint = pipeline::prepare(options, &mut store, config, None).await?;
+    let checkpoint = pipeline::prepare(options, &mut store, config, None).await?.checkpoint;
     let due = checkpoint.pending_loads().count();
     Ok(format!("slot {} is there, with its checkpoint; `cdc run` will load {due} tables", options.slot))
 }

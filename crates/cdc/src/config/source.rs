@@ -34,9 +34,56 @@ pub(crate) struct Postgres {
     /// And which of them not.
     #[serde(default)]
     pub(crate) exclude_tables: Vec<TablePattern>,
+    /// What becomes of tables that match, and come while the pipeline has begun already.
+    #[serde(default)]
+    pub(crate) new_tables: NewTables,
+    /// What becomes of values that an update left out of the log, because they did not change.
+    #[serde(default)]
+    pub(crate) unchanged: Unchanged,
+    /// What becomes of a row whose key changes.
+    #[serde(default)]
+    pub(crate) key_changes: KeyChanges,
+    /// Whether the server sends large transactions while they still run: they are kept on disk here until they commit.
+    #[serde(default)]
+    pub(crate) streaming: bool,
     /// Changes by these replication origins are not sent.
     #[serde(default)]
     pub(crate) drop_origins: Vec<String>,
+}
+
+/// What becomes of tables that match the patterns, and come while the pipeline has begun already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NewTables {
+    /// They are published, loaded and sent.
+    #[default]
+    Auto,
+    /// They are named, in the log and by `cdc status`; `cdc snapshot --tables` takes one in.
+    Announce,
+    /// Nothing, until `cdc snapshot --tables` takes one in.
+    Off,
+}
+
+/// What becomes of values that an update left out of the log: large ones, stored out of line (TOAST).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Unchanged {
+    /// They are said to be unchanged.
+    #[default]
+    Keep,
+    /// They are asked of the table, and marked as fetched.
+    Fetch,
+}
+
+/// What becomes of a row whose key changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum KeyChanges {
+    /// A delete of the old key, and an insert of the new one.
+    #[default]
+    Split,
+    /// One update, under the new key, with the old one in `before`.
+    Update,
 }
 
 /// A replication slot's name: `[a-z0-9_]`, at most 63 (`ReplicationSlotValidateName` in slot.c).
@@ -55,6 +102,15 @@ impl Source {
     pub(crate) fn filter_hash(&self) -> u64 {
         match self {
             Self::Postgres(postgres) => postgres.filter_hash(),
+        }
+    }
+}
+
+impl Source {
+    /// What becomes of tables that come later.
+    pub(crate) fn new_tables(&self) -> NewTables {
+        match self {
+            Self::Postgres(postgres) => postgres.new_tables,
         }
     }
 }
@@ -90,6 +146,10 @@ impl Postgres {
                 hash.update((text.len() as u64).to_be_bytes());
                 hash.update(text);
             }
+        }
+        // The default leaves the number as it was before there was a choice.
+        if self.key_changes == KeyChanges::Update {
+            hash.update("key_changes");
         }
         hash.finalize().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
@@ -153,6 +213,7 @@ mod tests {
             hash("tables = [\"public.*\", \"a.b\"]"),
             hash("exclude_tables = [\"a.b\"]"),
             hash("drop_origins = [\"a.b\"]"),
+            hash("key_changes = \"update\""),
         ];
         let distinct: std::collections::BTreeSet<u64> = all.into_iter().collect();
         assert_eq!(distinct.len(), all.len());

@@ -1,36 +1,82 @@
 //! What a checkpoint remembers of the tables, held against what is to be sent now: where that changed, counts begin
 //! anew, and what consumers can't have is loaded.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use checkpoint::{Checkpoint, LoadState, TableState};
-use event::{LoadRequest, TableName};
-use wal_reader::publication::Published;
+use event::{Failure as _, LoadRequest, TableName};
+use wal_reader::Options;
+use wal_reader::publication::{Published, Shown};
 
 use crate::config::{Config, LoadMode};
+use crate::error::Error;
+use crate::status::Status;
 
-/// Takes over which tables there are, and what of them is sent. A new one is to be loaded; and so is one that left the
-/// publication, should it ever come back: what was written to it in between is not in the log.
+/// Takes over which tables there are, and what of them is sent. A new one is to be loaded; and so is another one under a
+/// known name, and one that left the publication and came back: what was written to it in between is not in the log.
 pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, config: &Config) {
     let load = load_state(config.load.mode);
-    for (name, limits) in &mut tables {
+    for (name, shown) in &mut tables {
         let digest = config.tables.digest(name);
         if !digest.is_empty() {
-            *limits = format!("{limits} {digest}");
+            shown.limits = format!("{} {digest}", shown.limits);
         }
     }
     take_limits(checkpoint, &tables, config.load.mode);
-    for (name, limits) in &tables {
+    for (name, shown) in &tables {
         let new = || TableState { load, ..TableState::default() };
-        checkpoint.tables.entry(name.clone()).or_insert_with(new).limits.clone_from(limits);
+        let state = checkpoint.tables.entry(name.clone()).or_insert_with(new);
+        let is_another = !state.incarnation.is_empty() && state.incarnation != shown.incarnation;
+        let why = match (is_another, shown.rewrites(&state.type_parts)) {
+            (true, _) => Some("another table under a known name, or published anew"),
+            (false, true) => {
+                Some("a type of its columns was changed, so that its rows are written otherwise")
+            }
+            (false, false) => None,
+        };
+        if let Some(why) = why.filter(|_| state.load != LoadState::Absent) {
+            tracing::warn!(table = %name, why, "a table is loaded again");
+            (state.load, state.request) = (load, LoadRequest::default());
+        }
+        state.limits.clone_from(&shown.limits);
+        state.incarnation.clone_from(&shown.incarnation);
+        state.type_parts.clone_from(&shown.type_parts);
     }
     for (name, state) in &mut checkpoint.tables {
         if !tables.contains_key(name) {
             state.load = LoadState::Absent;
         } else if state.load == LoadState::Absent {
-            state.load = load;
+            (state.load, state.request) = (load, LoadRequest::default());
         }
     }
+}
+
+/// Tables that match and are not sent, as far as that was said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LeftOut(BTreeMap<TableName, String>);
+
+impl LeftOut {
+    /// Says what is new about them.
+    pub(super) fn say(&mut self, now: BTreeMap<TableName, String>, status: &Status) {
+        for (table, why) in &now {
+            if self.0.get(table) != Some(why) {
+                let error = Error::TableLeftOut { table: table.clone(), why: why.clone() };
+                status.trouble(&error);
+                tracing::warn!(code = error.code(), %error);
+            }
+        }
+        self.0 = now;
+    }
+}
+
+/// The same, but for the tables that were taken in alone: of any other, consumers would lack what was there before.
+pub(super) fn only_taken_in(options: Options, checkpoint: &Checkpoint) -> Options {
+    let is_sent = |(_, state): &(&TableName, &TableState)| state.load != LoadState::Absent;
+    let sent: BTreeSet<TableName> =
+        checkpoint.tables.iter().filter(is_sent).map(|(name, _)| name.clone()).collect();
+    Options { wanted: Arc::new(move |name: &TableName| sent.contains(name)), ..options }
 }
 
 /// Takes over what decides which tables and origins are sent.
@@ -50,9 +96,9 @@ pub(super) fn next_epoch(before: Option<u64>) -> u64 {
 
 /// Tables that were sent, and are sent with other rows or columns now, are sent whole. One that comes back is anyway.
 fn take_limits(checkpoint: &mut Checkpoint, tables: &Published, load_mode: LoadMode) {
-    let is_changed = |(name, limits): &(&TableName, &String)| {
+    let is_changed = |(name, shown): &(&TableName, &Shown)| {
         let before = checkpoint.tables.get(*name).filter(|state| state.load != LoadState::Absent);
-        before.is_some_and(|before| before.limits != **limits)
+        before.is_some_and(|before| before.limits != shown.limits)
     };
     let changed: Vec<TableName> = tables.iter().filter(is_changed).map(|(name, _)| name.clone()).collect();
     if changed.is_empty() {

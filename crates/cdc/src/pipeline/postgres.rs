@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use checkpoint::{Checkpoint, SourceIdentity};
 use event::{Lsn, Position, TableName};
+use wal_reader::publication::{Survey, Taking};
 use wal_reader::system::{self, System};
 use wal_reader::wire::{self, Connection, Mode};
 use wal_reader::{Options, Refusal, publication, slot};
 
 use super::history;
-use crate::config::{Config, Postgres};
+use crate::config::{Config, KeyChanges, NewTables, Postgres, Unchanged};
 use crate::error::Error;
 use crate::store::Store;
 
@@ -32,19 +33,30 @@ pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Err
         wanted: Arc::new(move |name: &TableName| wanted.wants(&name.schema, &name.table)),
         rules: Arc::new(move |name: &TableName| tables.rules(name)),
         drop_origins: source.drop_origins.clone(),
+        fetch_unchanged: source.unchanged == Unchanged::Fetch,
+        join_key_changes: source.key_changes == KeyChanges::Update,
+        spool: source.streaming.then(|| config.pipeline.folder().join("spool")),
         load_workers: config.load.workers.count(),
         load_unit_rows: Options::LOAD_UNIT_ROWS,
         snapshot_max: config.load.snapshot_max_minutes.duration(),
     })
 }
 
-/// Connects, checks, and creates what is missing: the publication, then the slot. Returns where to go on.
+/// Where to go on, and with what.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) checkpoint: Checkpoint,
+    /// What is sent, and what is left out of it.
+    pub(crate) survey: Survey,
+}
+
+/// Connects, checks, and creates what is missing: the publication, then the slot.
 pub(crate) async fn prepare(
     options: &Options,
     store: &mut Store,
     config: &Config,
     destination: Option<String>,
-) -> Result<Checkpoint, Error> {
+) -> Result<Prepared, Error> {
     let saved = store.load().await?;
     if let (Some(before), Some(now)) =
         (saved.as_ref().and_then(|saved| saved.destination.as_ref()), &destination)
@@ -55,16 +67,16 @@ pub(crate) async fn prepare(
     let mut replication = wire::connect(&options.connection, Mode::Replication).await?;
     let system = system::identify(&mut replication).await?;
     let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
-    let mut checkpoint = match saved {
-        Some(checkpoint) if checkpoint.position.is_some() => {
-            resume(&mut replication, &mut sql, options, checkpoint, &system, config).await?
+    let Prepared { mut checkpoint, survey } = match saved {
+        Some(checkpoint @ Checkpoint { position: Some(Position::Postgres(position)), .. }) => {
+            resume(&mut replication, &mut sql, options, checkpoint, position, &system, config).await?
         }
         begun => start(&mut sql, options, store, begun, &system, config).await?,
     };
     history::take_filter(&mut checkpoint, config.source.filter_hash());
     checkpoint.destination = destination.or(checkpoint.destination);
     store.save(&checkpoint).await?;
-    Ok(checkpoint)
+    Ok(Prepared { checkpoint, survey })
 }
 
 /// Gives up the history so far: the next [`prepare`] drops the slot, creates it anew and loads all tables. What was
@@ -87,7 +99,7 @@ async fn start(
     begun: Option<Checkpoint>,
     system: &System,
     config: &Config,
-) -> Result<Checkpoint, Error> {
+) -> Result<Prepared, Error> {
     if let Some(existing) = slot::find(sql, &options.slot).await? {
         existing.check_kind(options.connection.database())?;
         if begun.is_none() {
@@ -101,17 +113,17 @@ async fn start(
         // A checkpoint without a position was saved right before this slot was created: nothing was read from it.
         slot::drop(sql, &options.slot).await?;
     }
-    let tables = publication::ensure(sql, options).await?;
-    wal_reader::rules::check(sql, options, tables.keys()).await?;
+    let survey = publication::ensure(sql, options, Taking::All).await?;
+    wal_reader::rules::check(sql, options, survey.tables.keys()).await?;
     let source = identity(options, system);
     let epoch = history::next_epoch(begun.map(|begun| begun.epoch));
     let mut checkpoint = Checkpoint::new(source, epoch, config.source.filter_hash());
-    history::take_in(&mut checkpoint, tables, config);
+    history::take_in(&mut checkpoint, survey.tables.clone(), config);
     store.save(&checkpoint).await?;
     let position = slot_created(slot::create(sql, &options.slot), options).await?;
     tracing::info!(slot = options.slot, %position, epoch, tables = checkpoint.tables.len(), "created the slot");
     checkpoint.position = Some(Position::Postgres(position));
-    Ok(checkpoint)
+    Ok(Prepared { checkpoint, survey })
 }
 
 /// Goes on from a checkpoint, if the slot still has all that comes after it.
@@ -120,11 +132,11 @@ async fn resume(
     sql: &mut Connection,
     options: &Options,
     mut checkpoint: Checkpoint,
+    position: Lsn,
     now: &System,
     config: &Config,
-) -> Result<Checkpoint, Error> {
+) -> Result<Prepared, Error> {
     let SourceIdentity::Postgres { system_identifier, timeline, slot: name, .. } = checkpoint.source.clone();
-    let Some(Position::Postgres(position)) = checkpoint.position else { return Ok(checkpoint) };
     let before = System { identifier: system_identifier, timeline };
     system::check(replication, now, &before, position, checkpoint.tables.keys()).await?;
     if name != options.slot {
@@ -135,14 +147,18 @@ async fn resume(
         .into());
     }
     let Some(slot) = slot::find(sql, &name).await? else {
-        return Err(Refusal::SlotMissing { slot: name, checkpoint: position }.into());
+        return Err(Refusal::missing_slot(name, position, checkpoint.tables.keys()).into());
     };
     slot.check(options.connection.database(), position, checkpoint.tables.keys())?;
-    let tables = publication::ensure(sql, options).await?;
-    wal_reader::rules::check(sql, options, tables.keys()).await?;
+    // Other patterns than before: what they add is meant.
+    let and_new = config.source.new_tables() == NewTables::Auto
+        || checkpoint.filter_hash != config.source.filter_hash();
+    let is_known = |name: &TableName| checkpoint.tables.contains_key(name);
+    let survey = publication::ensure(sql, options, Taking::Known { is_known: &is_known, and_new }).await?;
+    wal_reader::rules::check(sql, options, survey.tables.keys()).await?;
     checkpoint.source = identity(options, now);
-    history::take_in(&mut checkpoint, tables, config);
-    Ok(checkpoint)
+    history::take_in(&mut checkpoint, survey.tables.clone(), config);
+    Ok(Prepared { checkpoint, survey })
 }
 
 /// Waits for a slot to be created, and says who is in the way.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use checkpoint::LoadState;
 use event::{Failure as _, KeyBound, LoadRequest, Lsn, Sink, TableName};
 use tokio::time::Instant;
+use wal_reader::wire::{self, Mode};
 use wal_reader::{Begun, Loader, Options, Stream};
 
 use super::catch_up::catch_up;
@@ -32,6 +33,15 @@ pub(super) struct Reloads {
     loader: Option<Loader>,
     due: Instant,
     last_said: Instant,
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Requested {
+    /// Tables that are being sent: they are read when their turn comes.
+    Reloads,
+    /// Others as well.
+    OtherTables,
 }
 
 const SOON: Duration = Duration::from_millis(20);
@@ -71,27 +81,53 @@ impl Reloads {
         &mut self,
         request: ControlRequest,
         delivery: &mut Delivery<'_, K>,
-    ) -> Result<(), Error>
+    ) -> Result<Requested, Error>
     where
         K: Sink,
         Error: From<K::Error>,
     {
         let ControlRequest::Snapshot { tables, request, reply } = request;
-        if let Some(problem) = refused(delivery, &tables, &request) {
+        let is_new = |name: &TableName| {
+            delivery.checkpoint.tables.get(name).is_none_or(|state| state.load == LoadState::Absent)
+        };
+        let new: Vec<TableName> = tables.iter().filter(|name| is_new(name)).cloned().collect();
+        let problem = match self.first_unknown(&new).await? {
+            Some(unknown) => {
+                let known = delivery.checkpoint.tables.len();
+                Some(format!("{unknown} is not one of this pipeline's {known} tables"))
+            }
+            None => refused(delivery, &tables, &new, &request),
+        };
+        if let Some(problem) = problem {
             // Nobody waits for the answer if the socket was closed.
             _ = reply.send(Err(problem));
-            return Ok(());
+            return Ok(Requested::Reloads);
         }
         for name in &tables {
             delivery.checkpoint.tables.entry(name.clone()).or_default().load_anew(request.clone());
             self.pending.retain(|(pending, _)| pending != name);
-            self.pending.push_back((name.clone(), None));
+            if !new.contains(name) {
+                self.pending.push_back((name.clone(), None));
+            }
         }
         delivery.save().await?;
         delivery.status.load_due(tables.iter().map(|name| (name, false)));
         self.due = Instant::now();
         _ = reply.send(Ok(tables.len()));
-        Ok(())
+        Ok(if new.is_empty() { Requested::Reloads } else { Requested::OtherTables })
+    }
+
+    /// The first of these tables that the configuration does not mean, or the database does not have.
+    async fn first_unknown<'t>(&self, tables: &'t [TableName]) -> Result<Option<&'t TableName>, Error> {
+        if tables.is_empty() {
+            return Ok(None);
+        }
+        let mut connection = wire::connect(&self.options.connection, Mode::Sql).await?;
+        let candidates = wal_reader::candidates(&mut connection).await?;
+        let is_known = |name: &TableName| {
+            (self.options.wanted)(name) && candidates.iter().any(|candidate| candidate.name == *name)
+        };
+        Ok(tables.iter().find(|name| !is_known(name)))
     }
 
     /// Comes as far with the next reload as it can without waiting long.
@@ -207,21 +243,21 @@ impl Reloads {
     }
 }
 
-/// Why these tables can't be read like this.
-fn refused<K>(delivery: &Delivery<'_, K>, tables: &[TableName], request: &LoadRequest) -> Option<String> {
-    let known = &delivery.checkpoint.tables;
-    if let Some(unknown) = tables.iter().find(|name| !known.contains_key(*name)) {
-        return Some(format!("{unknown} is not one of this pipeline's {} tables", known.len()));
-    }
+/// Why these tables can't be read like this: a part is of a table whose other rows are known already.
+fn refused<K>(
+    delivery: &Delivery<'_, K>,
+    tables: &[TableName],
+    new: &[TableName],
+    request: &LoadRequest,
+) -> Option<String> {
+    request.part.as_ref()?;
     let is_due_whole = |name: &&TableName| {
-        known
-            .get(*name)
-            .is_some_and(|table| matches!(table.load, LoadState::From(_)) && table.request.part.is_none())
+        let state = delivery.checkpoint.tables.get(*name);
+        new.contains(name)
+            || state
+                .is_some_and(|state| matches!(state.load, LoadState::From(_)) && state.request.part.is_none())
     };
-    match tables.iter().find(is_due_whole) {
-        Some(name) if request.part.is_some() => Some(format!("{name} is still to be loaded as a whole")),
-        _ => None,
-    }
+    tables.iter().find(is_due_whole).map(|name| format!("{name} is still to be loaded as a whole"))
 }
 
 /// Whether it is the part that was asked for that fails, and would fail again: its condition, its columns.

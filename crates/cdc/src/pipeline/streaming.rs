@@ -5,10 +5,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use wal_reader::{Options, Stream};
 
-use super::Mode;
 use super::delivery::Delivery;
-use super::reload::Reloads;
-use super::stall;
+use super::reload::{Reloads, Requested};
+use super::tables::TableWatch;
+use super::{Ended, Mode, history, stall};
 use crate::control::ControlRequest;
 use crate::error::Error;
 use crate::shutdown::Shutdown;
@@ -20,9 +20,10 @@ pub(super) async fn run<K>(
     delivery: &mut Delivery<'_, K>,
     options: &Options,
     mode: Mode,
+    tables: &TableWatch,
     requests: &mut mpsc::Receiver<ControlRequest>,
     shutdown: &mut Shutdown,
-) -> Result<(), Error>
+) -> Result<Ended, Error>
 where
     K: Sink,
     Error: From<K::Error>,
@@ -32,15 +33,16 @@ where
         None => Lsn::ZERO,
     };
     let table_seqs = delivery.checkpoint.table_seqs().map(|(name, table_seq)| (name.clone(), table_seq));
+    let taken_in = history::only_taken_in(options.clone(), &delivery.checkpoint);
     let opening = async {
         Ok::<_, Error>((
-            Stream::open(options, position, table_seqs).await?,
+            Stream::open(&taken_in, position, table_seqs).await?,
             Reloads::new(options, delivery).await?,
         ))
     };
     let (mut stream, mut reloads) = tokio::select! {
         opened = opening => opened?,
-        () = shutdown.requested() => return Ok(()),
+        () = shutdown.requested() => return Ok(Ended::Done),
     };
     delivery.status.streaming();
     let mut batch = delivery.batch();
@@ -48,11 +50,13 @@ where
     // Told to stop: leaves once no transaction is half sent, since all of it would be sent again, and at this time at
     // the latest.
     let mut leave_at = None;
+    // What is sent is to be decided anew: leaves once no transaction is half sent, however long that takes.
+    let mut is_outdated = false;
     let sink_stalled = loop {
         let is_done = mode == Mode::Load && reloads.is_empty();
         let is_whole =
             delivery.is_between_transactions() || (batch.is_empty() && !stream.is_in_transaction());
-        if is_done || (leave_at.is_some() && is_whole) {
+        if is_done || ((leave_at.is_some() || is_outdated) && is_whole) {
             break false;
         }
         let save_at = delivery.save_at();
@@ -69,7 +73,7 @@ where
             }
             filled = stream.fill(&mut batch, &mut delivery.checkpoint.fences), if delivery.has_room() => {
                 if let Err(error) = filled {
-                    return leave(delivery, error.into()).await;
+                    return Err(leave(delivery, error.into()).await);
                 }
                 if delivery.is_drained() {
                     last_arrival = Instant::now();
@@ -97,7 +101,16 @@ where
                     () = shutdown.requested() => break false,
                 }
             }
-            Some(request) = requests.recv() => reloads.request(request, delivery).await?,
+            Some(request) = requests.recv() => {
+                if reloads.request(request, delivery).await? == Requested::OtherTables {
+                    is_outdated = true;
+                    stream.cut_at_commit();
+                }
+            }
+            () = tables.changed(), if !is_outdated => {
+                is_outdated = true;
+                stream.cut_at_commit();
+            }
             () = sleep_until(last_arrival + stall::HANG_UP_AFTER), if !delivery.is_drained() => break true,
         }
         delivery.save_if_due().await?;
@@ -107,9 +120,10 @@ where
     };
     if sink_stalled {
         drop((stream, reloads));
-        return stall::wait(delivery, shutdown).await;
+        return stall::wait(delivery, shutdown).await.map(|()| Ended::Done);
     }
-    drain(delivery, stream, leave_at.unwrap_or_else(|| Instant::now() + DRAIN_DEADLINE)).await
+    drain(delivery, stream, leave_at.unwrap_or_else(|| Instant::now() + DRAIN_DEADLINE)).await?;
+    Ok(if is_outdated && leave_at.is_none() { Ended::OtherTables } else { Ended::Done })
 }
 
 fn is_stalled(result: Result<(), Error>) -> Result<bool, Error> {
@@ -132,7 +146,7 @@ async fn give_up(shutdown: &mut Shutdown, leave_at: Option<Instant>) {
 }
 
 /// The source failed: what the sink can still store need not be sent again.
-async fn leave<K>(delivery: &mut Delivery<'_, K>, error: Error) -> Result<(), Error>
+async fn leave<K>(delivery: &mut Delivery<'_, K>, error: Error) -> Error
 where
     K: Sink,
     Error: From<K::Error>,
@@ -140,7 +154,7 @@ where
     if let Ok(Err(second)) = timeout(DRAIN_DEADLINE, delivery.drain()).await {
         tracing::debug!(error = %second, "what was on its way will be sent again");
     }
-    Err(error)
+    error
 }
 
 /// Gives the sink time to store what it has, saves that, and lets go of the log up to there.

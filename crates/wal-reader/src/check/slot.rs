@@ -33,7 +33,8 @@ pub(super) async fn check(
             state: known.state.clone(),
         }),
         (None, Some(checkpoint)) => {
-            findings.refusal(&Refusal::SlotMissing { slot: options.slot.clone(), checkpoint });
+            let tables = "all tables".to_owned();
+            findings.refusal(&Refusal::SlotMissing { slot: options.slot.clone(), checkpoint, tables });
         }
         (None, None) => {}
     }
