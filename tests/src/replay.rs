@@ -95,7 +95,9 @@ impl Replay {
         let rebuilt = self.replicas.entry((message.partition.clone(), table)).or_default();
         rebuilt.by_last_write.apply(&event, schema);
         let number = (event.epoch, event.table_seq);
-        let is_counted = matches!(event.op(), Op::Insert | Op::Update | Op::Delete | Op::Truncate);
+        // A TRUNCATE of a load is not.
+        let is_counted =
+            matches!(event.op(), Op::Insert | Op::Update | Op::Delete | Op::Truncate) && event.load.is_none();
         if !is_counted || number > rebuilt.number {
             rebuilt.by_number.apply(&event, schema);
             if is_counted {

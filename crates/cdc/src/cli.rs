@@ -97,20 +97,20 @@ Examples:
   cdc snapshot                              # the first load alone
   cdc snapshot --tables public.orders       # a reload, into the running pipeline
   cdc snapshot --tables 'public.a*,sales.*'
-  cdc snapshot --new-epoch                  # give up the slot and the checkpoint, load everything again")]
-    Snapshot {
-        /// Which of the configured tables; without it all of them
-        #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
-        tables: Vec<TablePattern>,
-        /// Start over: drop and create the slot, set the checkpoint aside, load all tables. For when the history so far
-        /// can't be gone on with: a lost slot, another server, a torn checkpoint
-        #[arg(long, conflicts_with = "tables")]
-        new_epoch: bool,
-    },
+  cdc snapshot --tables public.orders --where \"day >= '2026-01-01'\" --columns total,note
+  cdc snapshot --tables 'public.*' --truncate-first
+  cdc snapshot --estimate                   # how much it is, and how long it will take
+  cdc snapshot --new-epoch                  # give up the slot and the checkpoint, load everything again
+
+A part of a table (--where, --columns) is read when all that it contains has been sent as changes, and is not closed by
+a LOAD_END: what it leaves out is not gone. Columns that are left out come as omitted, never as null.")]
+    Snapshot(SnapshotArgs),
 
     /// Name everything that would fail or lose data later, with the remedy
     ///
-    /// Looks at the server's settings, the role's rights, every table's replica identity, slot, publication and sink.
+    /// Looks at the server's settings and encoding, the role's rights, every table's replica identity, the publication with
+    /// its column lists and row filters, open and prepared transactions, the slot, slots that nobody reads, standbys, and the
+    /// sink. Knows what to do on Amazon RDS and Aurora, Cloud SQL, Azure, Supabase and Neon.
     /// Changes nothing.
     #[command(after_long_help = "\
 Examples:
@@ -236,6 +236,36 @@ pub(crate) struct InitArgs {
     pub(crate) force: bool,
 }
 
+/// What `cdc snapshot` is told.
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotArgs {
+    /// Which of the configured tables; without it all of them
+    #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
+    pub(crate) tables: Vec<TablePattern>,
+    /// Read those rows alone: a condition in the database's language, for one table
+    #[arg(long = "where", value_name = "SQL", requires = "tables", conflicts_with = "truncate_first")]
+    pub(crate) filter: Option<String>,
+    /// Read those columns alone, and the key's, of one table
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "COLUMN",
+        requires = "tables",
+        conflicts_with = "truncate_first"
+    )]
+    pub(crate) columns: Vec<String>,
+    /// Send a TRUNCATE before each table's rows: for consumers that can't take away at LOAD_END what is gone
+    #[arg(long, requires = "tables")]
+    pub(crate) truncate_first: bool,
+    /// Say how many rows and bytes there are and how long reading them takes, and read nothing but a short sample
+    #[arg(long, conflicts_with_all = ["filter", "columns", "truncate_first", "new_epoch"])]
+    pub(crate) estimate: bool,
+    /// Start over: drop and create the slot, set the checkpoint aside, load all tables. For when the history so far
+    /// can't be gone on with: a lost slot, another server, a torn checkpoint
+    #[arg(long, conflicts_with = "tables")]
+    pub(crate) new_epoch: bool,
+}
+
 /// What `cdc tail` is told.
 #[derive(Debug, Args)]
 pub(crate) struct TailArgs {
@@ -256,7 +286,7 @@ pub(crate) struct TailArgs {
 impl Command {
     /// Whether it runs a pipeline, or part of one.
     pub(crate) fn moves_rows(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Snapshot { .. })
+        matches!(self, Self::Run { .. } | Self::Snapshot(_))
     }
 }
 
@@ -321,7 +351,7 @@ mod tests {
     #[test]
     fn tables_are_given_once_or_by_commas() {
         let cli = Cli::parse_from(["cdc", "snapshot", "--tables", "a.b,c.*", "--tables", "e.f"]);
-        let Command::Snapshot { tables, .. } = cli.command else { panic!() };
+        let Command::Snapshot(SnapshotArgs { tables, .. }) = cli.command else { panic!() };
         assert_eq!(tables.iter().map(TablePattern::as_str).collect::<Vec<_>>(), ["a.b", "c.*", "e.f"]);
     }
 }

@@ -15,7 +15,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-use event::TableName;
+use event::{LoadRequest, TableName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -31,6 +31,8 @@ pub(crate) enum ControlRequest {
     Snapshot {
         /// Which.
         tables: Vec<TableName>,
+        /// How.
+        request: LoadRequest,
         /// How many were taken up, or why none.
         reply: oneshot::Sender<Result<usize, String>>,
     },
@@ -46,6 +48,9 @@ pub(crate) enum Request {
     Snapshot {
         /// As `schema.table`, quoted like patterns where need be.
         tables: Vec<String>,
+        /// How; without it as a whole.
+        #[serde(default)]
+        request: LoadRequest,
     },
 }
 

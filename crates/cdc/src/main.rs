@@ -95,9 +95,7 @@ async fn perform(command: Command, global: &Global, terminal: &Terminal) -> Resu
                 configs.iter().map(|file| load_file(file, true, global)).collect::<Result<_, _>>()?;
             run::run(configs, Mode::Run, terminal).await
         }
-        Command::Snapshot { tables, new_epoch } => {
-            snapshot::snapshot(load(global)?, &tables, new_epoch, terminal).await
-        }
+        Command::Snapshot(args) => snapshot::snapshot(load(global)?, &args, terminal).await,
         Command::Init(args) => init::init(&args, global, variables().collect()).await,
         Command::Check { json } => check::check(&load(global)?, json).await,
         Command::Tail(args) => tail::tail(&load(global)?, &args).await,

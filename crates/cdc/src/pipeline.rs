@@ -13,12 +13,14 @@
 //! | `first_load` | tables as they stand, before any change is sent |
 //! | `streaming` | changes as they come |
 //! | `reload` | tables as they stand, while changes come |
+//! | `catch_up` | what is sent between a snapshot and the rows of a part of its table |
 //! | `tables` | whether other tables are to be sent by now |
 //! | `stall` | letting go of the database while a sink takes nothing |
 //! | `backoff` | how long to wait before the next attempt |
 
 mod adopt;
 mod backoff;
+mod catch_up;
 mod delivery;
 mod first_load;
 mod history;

@@ -51,15 +51,18 @@ impl Terminal {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut bar: Option<ProgressBar> = None;
         let mut said = Instant::now();
+        let mut pace: Option<Pace> = None;
         loop {
             looks.tick().await;
             let report = status.summary();
-            let Some(progress) = Loading::of(&report) else {
+            let Some(progress) = Loading::of(&report, pace.as_ref()) else {
                 if let Some(bar) = bar.take() {
                     bar.finish_and_clear();
                 }
+                pace = None;
                 continue;
             };
+            pace.get_or_insert_with(|| Pace { since: Instant::now(), rows: progress.rows });
             if self.is_terminal {
                 progress.draw(bar.get_or_insert_with(|| self.bar(&report.pipeline)));
             } else if said.elapsed() >= SAY_EVERY {
@@ -106,32 +109,74 @@ impl Write for Beside<'_> {
     }
 }
 
+/// Since when rows are counted, and how many there were then.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    since: Instant,
+    rows: u64,
+}
+
 /// What there is to show of a load.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 struct Loading<'r> {
     table: Option<&'r str>,
     tables_done: u64,
     tables: u64,
     rows: u64,
+    /// Since this load began.
+    rows_per_second: u64,
+    /// As far as the planner's guess goes; none where it does not.
+    left: Option<Duration>,
 }
 
 impl<'r> Loading<'r> {
     /// Nothing, while nothing is loaded.
-    fn of(report: &'r Report) -> Option<Self> {
+    fn of(report: &'r Report, pace: Option<&Pace>) -> Option<Self> {
         let State::Loading { table, done, total } = &report.state else { return None };
-        let rows = report.load.map_or(0, |load| load.rows);
-        Some(Self { table: table.as_deref(), tables_done: *done, tables: *total, rows })
+        let load = report.load.unwrap_or_default();
+        let per_second = pace.map_or(0.0, |pace| {
+            load.rows.saturating_sub(pace.rows) as f64 / pace.since.elapsed().as_secs_f64().max(0.001)
+        });
+        let left = load
+            .rows_expected
+            .filter(|_| per_second >= 1.0)
+            .map(|expected| Duration::from_secs_f64(expected.saturating_sub(load.rows) as f64 / per_second));
+        Some(Self {
+            table: table.as_deref(),
+            tables_done: *done,
+            tables: *total,
+            rows: load.rows,
+            rows_per_second: per_second as u64,
+            left,
+        })
     }
 
     fn draw(&self, bar: &ProgressBar) {
         bar.set_length(self.tables);
         bar.set_position(self.tables_done);
-        bar.set_message(format!("{} rows, {}", self.rows, self.table.unwrap_or("waiting for the sink")));
+        let left = self.left.map(|left| format!(", {} left", time_left(left))).unwrap_or_default();
+        bar.set_message(format!(
+            "{} rows, {} rows/s{left}, {}",
+            self.rows,
+            self.rows_per_second,
+            self.table.unwrap_or("waiting for the sink")
+        ));
     }
 
     fn say(&self, pipeline: &str) {
-        let Self { table, tables_done, tables, rows } = self;
-        tracing::info!(pipeline, table = table.unwrap_or_default(), tables_done, tables, rows, "loading");
+        let Self { table, tables_done, tables, rows, rows_per_second, left } = self;
+        let (table, left) = (table.unwrap_or_default(), left.map(time_left));
+        tracing::info!(pipeline, table, tables_done, tables, rows, rows_per_second, left, "loading");
+    }
+}
+
+/// A time for people, as exact as a guess deserves.
+pub(crate) fn time_left(time: Duration) -> String {
+    let seconds = time.as_secs_f64().ceil() as u64;
+    match (seconds / 3600, seconds / 60 % 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
     }
 }
 
@@ -144,19 +189,47 @@ mod tests {
     #[tokio::test]
     async fn there_is_progress_while_tables_are_loaded_and_not_beside_the_stream() {
         let status = Status::new(&"shop".to_owned().try_into().unwrap());
-        assert_eq!(Loading::of(&status.report()), None);
+        assert_eq!(Loading::of(&status.report(), None), None);
         status.load_due([(&TableName::new("public", "orders"), false)]);
         let report = status.report();
-        let loading = Loading { table: Some("public.orders"), tables_done: 0, tables: 1, rows: 0 };
-        assert_eq!(Loading::of(&report), Some(loading));
+        let loading = Loading {
+            table: Some("public.orders"),
+            tables_done: 0,
+            tables: 1,
+            rows: 0,
+            rows_per_second: 0,
+            left: None,
+        };
+        assert_eq!(Loading::of(&report, None), Some(loading));
         status.streaming();
-        assert_eq!(Loading::of(&status.report()), None);
+        assert_eq!(Loading::of(&status.report(), None), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_follows_from_the_pace() {
+        let status = Status::new(&"shop".to_owned().try_into().unwrap());
+        let orders = TableName::new("public", "orders");
+        status.load_due([(&orders, false)]);
+        status.rows_expected(&[(orders, 1000)]);
+        let mut report = status.report();
+        let pace = Pace { since: Instant::now(), rows: 100 };
+        tokio::time::advance(Duration::from_secs(10)).await;
+        report.load.as_mut().unwrap().rows = 600;
+        let loading = Loading::of(&report, Some(&pace)).unwrap();
+        assert_eq!((loading.rows_per_second, loading.left), (50, Some(Duration::from_secs(8))));
+    }
+
+    #[test]
+    fn times_are_as_exact_as_a_guess() {
+        let said = [0.2, 61.0, 3_599.0, 7_300.0].map(|seconds| time_left(Duration::from_secs_f64(seconds)));
+        assert_eq!(said, ["1 s", "1 min 1 s", "59 min 59 s", "2 h 1 min"]);
     }
 
     #[test]
     fn the_bar_s_template_is_one() {
         let bar = Terminal::of_stderr().bar("shop");
-        Loading { table: None, tables_done: 1, tables: 2, rows: 3 }.draw(&bar);
+        let left = Some(Duration::from_secs(5));
+        Loading { table: None, tables_done: 1, tables: 2, rows: 3, rows_per_second: 1, left }.draw(&bar);
         assert_eq!((bar.position(), bar.length()), (1, Some(2)));
         assert!(ProgressStyle::with_template(BAR).is_ok());
     }

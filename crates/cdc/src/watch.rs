@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use event::Failure as _;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use wal_reader::watch::{Sight, estimated_rows, look};
@@ -8,6 +9,10 @@ use wal_reader::wire::{self, Connection, Mode};
 use wal_reader::{Error, Options};
 
 use crate::status::Status;
+
+use self::danger::{Danger, SlotInDanger};
+
+mod danger;
 
 /// Looks at the database every few seconds, from a connection of its own, until it is dropped. So the lag grows and the
 /// slot's WAL is known also while the pipeline reads nothing; and whatever fails here, the pipeline goes on.
@@ -23,7 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl SourceWatch {
     /// Starts looking.
     pub(crate) fn start(options: Options, status: Arc<Status>) -> Self {
-        Self(tokio::spawn(async move { Watcher { options, status, connection: None }.run().await }))
+        Self(tokio::spawn(async move {
+            Watcher { options, status, connection: None, danger: Danger::Safe }.run().await
+        }))
     }
 }
 
@@ -37,6 +44,7 @@ struct Watcher {
     options: Options,
     status: Arc<Status>,
     connection: Option<Connection>,
+    danger: Danger,
 }
 
 impl Watcher {
@@ -62,10 +70,26 @@ impl Watcher {
             };
             let is_reachable = sight.is_some();
             let has_no_slot = sight.as_ref().is_some_and(|sight| sight.slot.is_none());
+            if let Some(sight) = &sight {
+                self.warn(sight);
+            }
             self.status.seen(sight);
             // A database that is away is looked for no more often than one that is there.
             let wants_more = is_reachable && (has_no_slot || !has_estimates);
             sleep(if wants_more { LOOK_SOON } else { LOOK_EVERY }).await;
+        }
+    }
+
+    /// Once at each crossing, well before the slot is lost.
+    fn warn(&mut self, sight: &Sight) {
+        let before = self.danger;
+        self.danger = Danger::of(sight, before);
+        if self.danger > before {
+            let failure = SlotInDanger::of(sight, self.danger);
+            self.status.trouble(&failure);
+            tracing::warn!(code = failure.code(), slot = self.options.slot, "{failure}");
+        } else if self.danger < before && self.danger == Danger::Safe {
+            tracing::info!(slot = self.options.slot, "the slot is in no danger any more");
         }
     }
 

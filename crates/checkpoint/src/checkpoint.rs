@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use event::{Fences, KeyBound, Position, TableName};
+use event::{Fences, KeyBound, LoadRequest, Position, TableName};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Safe;
@@ -63,6 +63,25 @@ pub struct TableState {
     pub type_parts: BTreeMap<String, String>,
     /// How far its load is.
     pub load: LoadState,
+    /// How it is to be loaded, while it is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub request: LoadRequest,
+}
+
+fn is_default(request: &LoadRequest) -> bool {
+    *request == LoadRequest::default()
+}
+
+impl TableState {
+    /// It is to be loaded from its beginning, like this.
+    pub fn load_anew(&mut self, request: LoadRequest) {
+        (self.load, self.request) = (LoadState::From(None), request);
+    }
+
+    /// It is loaded, or there is nothing to load.
+    pub fn loaded(&mut self) {
+        (self.load, self.request) = (LoadState::Done, LoadRequest::default());
+    }
 }
 
 /// How far a table's load is.
@@ -109,6 +128,11 @@ impl Checkpoint {
             LoadState::From(next) => Some((name, next)),
             LoadState::Done | LoadState::Absent => None,
         })
+    }
+
+    /// How a table is to be loaded.
+    pub fn request(&self, name: &TableName) -> LoadRequest {
+        self.tables.get(name).map(|table| table.request.clone()).unwrap_or_default()
     }
 
     /// The number of each table's last change.

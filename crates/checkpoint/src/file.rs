@@ -88,7 +88,7 @@ impl FileStore {
 
 #[cfg(test)]
 mod tests {
-    use event::{Fence, KeyBound, KeyRange, Lsn, Position, TableName, XidSnapshot};
+    use event::{Fence, KeyBound, KeyRange, LoadRequest, Lsn, Position, TableName, XidSnapshot};
 
     use super::*;
     use crate::{LoadState, SourceIdentity, TableState};
@@ -114,6 +114,7 @@ mod tests {
                 incarnation: "16384/16399".to_owned(),
                 type_parts: [("label 16401".to_owned(), "sad".to_owned())].into(),
                 load,
+                request: LoadRequest::default(),
             },
         );
         let snapshot = XidSnapshot { xmin: 10, xmax: 20, xip: vec![10, 15] };

@@ -158,6 +158,16 @@ impl Batch {
         }
     }
 
+    /// The message key that an event would have here, if any.
+    pub fn key_of(&self, event: &Event<'_>) -> Option<Vec<u8>> {
+        let encoder = &self.shared.encoder;
+        encoder.has_key(event).then(|| {
+            let mut key = Vec::new();
+            encoder.write_key(event, &mut key);
+            key
+        })
+    }
+
     /// Notes that a transaction ended here, or that the log up to here holds nothing for us, and where the sequences
     /// of the tables that it touched stand.
     pub fn mark<'t>(

@@ -1,4 +1,4 @@
-use crate::{Cell, EventPosition, KeyRange, Table};
+use crate::{Cell, EventPosition, KeyRange, LoadPart, Table};
 
 /// One message on its way out, as borrowed views over whatever it was decoded from.
 ///
@@ -73,7 +73,9 @@ pub enum Body<'a> {
     Truncate {
         /// Where.
         table: &'a Table,
-        /// Its dense number in the table.
+        /// The load that makes room for itself by it; none if the source did it.
+        load: Option<LoadRef<'a>>,
+        /// Its dense number in the table; a load's is not counted.
         table_seq: u64,
         /// 1, 2, 3 …: one statement truncates several tables.
         part: u32,
@@ -98,6 +100,8 @@ pub enum Body<'a> {
         table: &'a Table,
         /// Which load.
         load: LoadRef<'a>,
+        /// What it reads; none: all of it. A load of a part has no LOAD_END: what it leaves out is not gone.
+        part: Option<&'a LoadPart>,
     },
     /// A load is complete.
     LoadEnd {
@@ -208,6 +212,7 @@ impl<'a> Event<'a> {
     /// Its dense number in its table; a READ's in its load. None for events that are not counted.
     pub fn table_seq(&self) -> Option<u64> {
         match self.body {
+            Body::Truncate { load: Some(_), .. } => None,
             Body::Insert { table_seq, .. }
             | Body::Update { table_seq, .. }
             | Body::Delete { table_seq, .. }

@@ -7,7 +7,7 @@
 //! | TRUNCATE | the same with `t1`, `t2` … over the statement's tables |
 //! | SCHEMA before one of those | the same as that row's, with `s` (`s1`, `s2` … before a TRUNCATE) |
 //! | non-transactional MESSAGE, HEARTBEAT | `<own LSN>/m`, `<own LSN>/h` |
-//! | LOAD_BEGIN, LOAD_END, SCHEMA of a load | `load/<load id>/begin`, `…/end`, `…/schema` |
+//! | LOAD_BEGIN, LOAD_END, SCHEMA and TRUNCATE of a load | `load/<load id>/begin`, `…/end`, `…/schema`, `…/truncate` |
 //! | READ | `load/<load id>/key:<key cells>`, or `…/row:<ctid>` without a key |
 //!
 //! In load IDs, key cells and ctids every byte other than letters, digits and `_.:-()` is written as `%` and two
@@ -31,6 +31,7 @@ pub(crate) fn write_event_id(source: &str, epoch: u64, event: &Event<'_>, out: &
         Body::LoadBegin { load, .. } => write_load_place(out, load.id, "begin"),
         Body::LoadEnd { load, .. } => write_load_place(out, load.id, "end"),
         Body::Schema { load: Some(load), .. } => write_load_place(out, load.id, "schema"),
+        Body::Truncate { load: Some(load), .. } => write_load_place(out, load.id, "truncate"),
         Body::Read { table, load, after, row_id, .. } => {
             write_load_place(out, load.id, "");
             write_row_name(out, table, after, row_id);

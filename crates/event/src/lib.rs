@@ -36,7 +36,7 @@
 //! | `lsn`, `position` | places in a log |
 //! | `cell`, `schema`, `table` | a value, the shape of a row, a table that can be encoded |
 //! | `event`, `id` | one message on its way out, and its name |
-//! | `fence` | what a load has already read |
+//! | `load`, `fence` | what a load is to read, and what it has already read |
 //! | `batch`, `encode` | the arena and the three formats |
 //! | `envelope` | the published message, to read events back |
 //! | `seam` | what a source, a load and a sink are |
@@ -50,6 +50,7 @@ pub mod envelope;
 mod event;
 mod fence;
 mod id;
+mod load;
 mod lsn;
 mod position;
 mod rules;
@@ -65,6 +66,7 @@ pub use encode::{
 pub use event::{Before, Body, Event, LoadRef, Op, Transaction};
 pub use fence::{Fence, Fences, KeyBound, KeyRange, Place, XidSnapshot};
 pub use id::LogOrder;
+pub use load::{LoadPart, LoadRequest};
 pub use lsn::{Lsn, ParseLsnError};
 pub use position::{EventPosition, Position};
 pub use rules::{Mask, RuleError, SentTable, TableRules, Use};

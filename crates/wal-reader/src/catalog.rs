@@ -1,7 +1,10 @@
 //! What the database says of its tables, as far as reading and publishing them needs it.
 
+use std::fmt;
+
 use event::{Column, SentTable, TableName, TableSchema};
 
+use crate::identity::Identity;
 use crate::refusal::Refusal;
 use crate::sql::{quote_table, quote_text};
 use crate::wire::Connection;
@@ -12,8 +15,18 @@ use crate::{Error, Options, rules};
 pub struct Candidate {
     /// Its name.
     pub name: TableName,
-    /// Whether UPDATE and DELETE go on working once it is published.
-    pub has_replica_identity: bool,
+    /// What tells its rows apart: UPDATE and DELETE go on working once it is published, if there is one.
+    pub identity: Identity,
+}
+
+/// Its name; with why it has no replica identity, if it has none.
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.identity {
+            Identity::None(why) => write!(f, "{} ({why})", self.name),
+            _ => self.name.fmt(f),
+        }
+    }
 }
 
 /// A table as a publication shows it.
@@ -42,36 +55,21 @@ impl Shape {
 
 /// All ordinary permanent tables outside of the system's schemas, in the order of their names.
 pub async fn candidates(connection: &mut Connection) -> Result<Vec<Candidate>, Error> {
-    // Since 18 the server refuses UPDATE and DELETE where the replica identity has a generated column that is not
-    // published, under FULL also a virtual one, which never is. Before, such a column is missing from the old row; under
-    // FULL the others tell the row.
-    let (unpublished, full) = if connection.server_version_num() >= GENERATED_SINCE {
-        let unpublished = "(a.attgenerated = 'v' OR a.attgenerated = 's' \
-           AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubgencols = 's'))";
-        (unpublished, format!("NOT EXISTS ({COLUMN} AND {unpublished})"))
-    } else {
-        ("a.attgenerated <> ''", "true".to_owned())
-    };
-    let index = format!("NOT EXISTS ({COLUMN} AND a.attnum = ANY ({KEY_COLUMNS}) AND {unpublished})");
     let rows = connection
         .query(&format!(
-            "SELECT n.nspname, c.relname, \
-               CASE c.relreplident WHEN 'f' THEN {full} WHEN 'n' THEN false \
-                 WHEN 'i' THEN EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident AND {index}) \
-                 ELSE EXISTS (SELECT FROM pg_catalog.pg_index i \
-                   WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND {index}) \
-               END AS identity \
+            "SELECT n.nspname, c.relname, {} AS identity \
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' \
                AND n.nspname <> 'information_schema' \
-             ORDER BY n.nspname, c.relname"
+             ORDER BY n.nspname, c.relname",
+            Identity::sql(connection.server_version_num())
         ))
         .await?;
     rows.iter()
         .map(|row| {
             Ok(Candidate {
                 name: TableName::new(row.required(0)?, row.required(1)?),
-                has_replica_identity: row.required(2)? == "t",
+                identity: Identity::of(row.required(2)?),
             })
         })
         .collect()
@@ -90,12 +88,8 @@ pub(crate) async fn primary_key(connection: &mut Connection, oid: u32) -> Result
     rows.iter().map(|row| row.required(0).map(str::to_owned)).collect()
 }
 
-/// Columns of relation `c`, to go on with.
-const COLUMN: &str =
-    "SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped";
-
 /// Of index `i`, without those that it merely includes.
-const KEY_COLUMNS: &str = "(i.indkey::int2[])[0:i.indnkeyatts - 1]";
+pub(crate) const KEY_COLUMNS: &str = "(i.indkey::int2[])[0:i.indnkeyatts - 1]";
 
 /// A table as the publication shows it; none if it does not, or if the table is gone.
 pub(crate) async fn shape(
@@ -104,28 +98,13 @@ pub(crate) async fn shape(
     name: &TableName,
 ) -> Result<Option<Shape>, Error> {
     let version = connection.server_version_num();
-    let filter = if version >= LISTS_SINCE { "p.rowfilter" } else { "NULL" };
-    let relation = connection
-        .query(&format!(
-            "SELECT c.oid, c.relkind, c.reltuples, c.relreplident, {filter} AS filter, \
-               pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int AS blocks \
-             FROM pg_catalog.pg_publication_tables p \
-               JOIN pg_catalog.pg_class c ON c.oid = {table}::pg_catalog.regclass \
-             WHERE p.pubname = {publication} AND p.schemaname = {schema} AND p.tablename = {relation}",
-            table = quote_text(&quote_table(name)),
-            publication = quote_text(publication),
-            schema = quote_text(&name.schema),
-            relation = quote_text(&name.table),
-        ))
-        .await;
-    let relation = match relation {
+    let relation = match connection.query(&published_sql(publication, name, version)).await {
         // The cast to regclass fails where there is no such table.
         Err(error) if matches!(error.sqlstate(), Some("42P01" | "3F000")) => return Ok(None),
         relation => relation?,
     };
     let Some(row) = relation.first() else { return Ok(None) };
-    let oid: u32 = row.parse("oid")?;
-    let columns = connection.query(&columns_sql(publication, name, oid, version)).await?;
+    let columns = connection.query(&columns_sql(row.parse("oid")?, row.get("list")?, version)).await?;
     let mut schema = TableSchema { name: name.clone(), columns: Vec::new(), key: Vec::new() };
     for (position, column) in columns.iter().enumerate() {
         if column.required("is_key")? == "t" {
@@ -150,25 +129,78 @@ pub(crate) async fn shape(
 
 /// Before, a publication has neither column lists nor row filters.
 pub(crate) const LISTS_SINCE: u32 = 150_000;
-/// Before, generated columns are never published, though the view of published columns may name them.
-const GENERATED_SINCE: u32 = 180_000;
+/// Before, generated columns are never published, though a column list may name them.
+pub(crate) const GENERATED_SINCE: u32 = 180_000;
+
+/// How a publication shows one table; no row if it does not. The view `pg_publication_tables` would put together all
+/// tables of the publication for that, and since 16 lock them. What is published as what, and that a publication of a
+/// schema, or of all tables, knows neither filters nor lists, is as in `pg_get_publication_tables` in pg_publication.c.
+fn published_sql(publication: &str, name: &TableName, version: u32) -> String {
+    let member = |relation: &str| {
+        let rel = format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_publication_rel m WHERE m.prpubid = p.oid AND m.prrelid = {relation}.oid)"
+        );
+        // Schemas came with the lists.
+        match version >= LISTS_SINCE {
+            true => format!("({rel} OR {})", in_schema(relation)),
+            false => rel,
+        }
+    };
+    let ancestor = format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) t JOIN pg_catalog.pg_class o ON o.oid = t.relid \
+           WHERE o.oid <> c.oid AND {})",
+        member("o")
+    );
+    let limits = match version >= LISTS_SINCE {
+        true => format!(
+            "LEFT JOIN (SELECT r.prrelid, pg_catalog.pg_get_expr(r.prqual, r.prrelid) AS filter, \
+               CASE WHEN r.prattrs IS NOT NULL THEN pg_catalog.array_to_string(r.prattrs::int2[], ',') END AS list, \
+               r.prpubid FROM pg_catalog.pg_publication_rel r) r \
+             ON r.prpubid = p.oid AND r.prrelid = c.oid AND NOT p.puballtables AND NOT {}",
+            in_schema("c")
+        ),
+        false => "CROSS JOIN (SELECT NULL AS filter, NULL AS list) r".to_owned(),
+    };
+    // Without a list, the publication decides.
+    let list = match version >= GENERATED_SINCE {
+        true => "COALESCE(r.list, CASE p.pubgencols WHEN 's' THEN 'stored' END)",
+        false => "r.list",
+    };
+    format!(
+        "SELECT c.oid, c.relkind, c.reltuples, c.relreplident, r.filter, {list} AS list, \
+           pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int AS blocks \
+         FROM pg_catalog.pg_publication p \
+           JOIN pg_catalog.pg_class c ON c.oid = {table}::pg_catalog.regclass {limits} \
+         WHERE p.pubname = {publication} AND pg_catalog.pg_relation_is_publishable(c.oid) \
+           AND (p.puballtables OR {itself} OR {ancestor}) \
+           AND CASE WHEN p.pubviaroot THEN NOT (p.puballtables AND c.relispartition) AND NOT {ancestor} \
+             ELSE c.relkind <> 'p' END",
+        table = quote_text(&quote_table(name)),
+        publication = quote_text(publication),
+        itself = member("c"),
+    )
+}
+
+fn in_schema(relation: &str) -> String {
+    format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_publication_namespace s \
+           WHERE s.pnpubid = p.oid AND s.pnnspid = {relation}.relnamespace)"
+    )
+}
 
 /// Columns in the order that pgoutput sends them, named as it names their types: a domain by its base type, a type of
 /// pg_catalog without a schema (`logicalrep_write_typ` in the server's proto.c). The key is the replica identity's
 /// index, else the primary key.
-fn columns_sql(publication: &str, name: &TableName, oid: u32, version: u32) -> String {
-    let listed = if version >= LISTS_SINCE {
-        format!(
-            "AND a.attname = ANY ((SELECT p.attnames FROM pg_catalog.pg_publication_tables p WHERE p.pubname = {} \
-               AND p.schemaname = {} AND p.tablename = {})::text[])",
-            quote_text(publication),
-            quote_text(&name.schema),
-            quote_text(&name.table)
-        )
-    } else {
-        String::new()
+///
+/// `list`: the numbers of the columns that are listed, by commas; `stored` for all with the stored generated ones.
+fn columns_sql(oid: u32, list: Option<&str>, version: u32) -> String {
+    let plain = "a.attgenerated = ''";
+    let condition = match list {
+        Some("stored") => "a.attgenerated IN ('', 's')".to_owned(),
+        Some(list) if version >= GENERATED_SINCE => format!("a.attnum IN ({list})"),
+        Some(list) => format!("a.attnum IN ({list}) AND {plain}"),
+        None => plain.to_owned(),
     };
-    let generated = if version >= GENERATED_SINCE { "" } else { "AND a.attgenerated = ''" };
     format!(
         "SELECT a.attname, a.atttypid, a.atttypmod, \
            COALESCE(a.attnum = ANY ({KEY_COLUMNS}), false) AS is_key, \
@@ -183,7 +215,7 @@ fn columns_sql(publication: &str, name: &TableName, oid: u32, version: u32) -> S
            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
            LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indimmediate \
              AND CASE WHEN c.relreplident = 'i' THEN i.indisreplident ELSE i.indisprimary END \
-         WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped {listed} {generated} \
+         WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped AND {condition} \
          ORDER BY a.attnum"
     )
 }

@@ -196,7 +196,7 @@ impl Decoding {
                 output.batch.push(&transaction.event(body, output.own, output.captured_time_us));
             }
             let table_seq = sequences.next(relation.sequence);
-            let body = Body::Truncate { table, table_seq, part };
+            let body = Body::Truncate { table, load: None, table_seq, part };
             output.batch.push(&transaction.event(body, output.own, output.captured_time_us));
         }
         Ok(())

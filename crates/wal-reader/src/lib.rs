@@ -9,13 +9,13 @@
 //! |---|---|
 //! | `wire` | the connection: one for SQL, COPY and replication |
 //! | `system`, `slot`, `publication`, `catalog` | what the server is and holds, and what must be so before reading |
-//! | `settle`, `unit`, `load` | reading tables: when a snapshot is usable, what one load reads, the reading |
+//! | `settle`, `unit`, `part`, `load` | reading tables: when a snapshot is usable, what one load reads, the reading |
 //! | `stream` | the log: frames in, events and positions out |
 //! | `spool` | transactions that are sent while they still run |
 //! | `decoding`, `relation`, `row`, `fetch` | messages to events: transactions, shapes, a row's change, what the log lacks |
 //! | `rules` | what of a table is sent |
 //! | `refusal`, `check` | what a person must decide or mend; the same asked beforehand |
-//! | `overview` | what there is, for whoever is about to choose |
+//! | `overview`, `estimate` | what there is, for whoever is about to choose; how long reading it takes |
 //! | `watch` | a look at slot and log from beside the stream |
 //!
 //! In order: [`system::identify`], [`publication::ensure`], [`slot::create`], [`Loader`], [`Stream`].
@@ -25,10 +25,13 @@ mod check;
 mod clock;
 mod decoding;
 mod error;
+mod estimate;
 mod fetch;
+mod identity;
 mod load;
 mod options;
 pub mod overview;
+mod part;
 pub mod publication;
 mod refusal;
 mod relation;
@@ -49,8 +52,10 @@ pub mod wire;
 pub use catalog::{Candidate, candidates};
 pub use check::{Finding, Known, check};
 pub use error::{Endpoint, Error, ServerError};
+pub use estimate::{Estimate, Sample, TableEstimate, estimate};
 pub use load::{Begun, Finished, Loader, Read};
 pub use options::Options;
+pub use part::try_filter;
 pub use refusal::{Explanation, Refusal};
 pub use settle::{Blockers, blockers};
 pub use stream::Stream;

@@ -6,18 +6,19 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use decoder::ColumnType;
 use event::{
-    Batch, Body, Column, Event, EventPosition, Fence, KeyBound, KeyRange, LoadRef, Lsn, SentTable, Table,
-    TableName, TableSchema, Use,
+    Batch, Body, Column, Event, EventPosition, Fence, KeyBound, KeyRange, LoadRef, LoadRequest, Lsn,
+    SentTable, Table, TableName, TableSchema, Use,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::catalog::{self, Shape};
-use crate::clock;
 use crate::refusal::Refusal;
 use crate::session;
 use crate::settle::{Blockers, Mark};
@@ -26,6 +27,7 @@ use crate::sql::{quote_table, quote_text};
 use crate::unit::{self, Plan};
 use crate::wire::Connection;
 use crate::{Error, Options};
+use crate::{clock, part};
 
 /// Reads units, one at a time.
 pub struct Loader {
@@ -78,6 +80,15 @@ pub struct Finished {
 struct Reading {
     table: Table,
     types: Vec<ColumnType>,
+    /// Where each cell that is read stands in the row, if not all are.
+    places: Option<Vec<usize>>,
+    request: LoadRequest,
+    /// Whether this is the table's first unit.
+    is_first: bool,
+    /// Rows that something newer was sent of meanwhile, by their message keys.
+    overtaken: HashSet<Vec<u8>>,
+    /// When the snapshot has been held for as long as it may.
+    held_until: Option<(Instant, Duration)>,
     /// Lines begin with the row's place.
     has_row_id: bool,
     load_id: String,
@@ -125,11 +136,22 @@ impl Loader {
         from: Option<KeyBound>,
         delivered: &HashSet<u32>,
     ) -> Result<Begun, Error> {
+        self.begin_as(&LoadRequest::default(), name, from, delivered).await
+    }
+
+    /// The same, read as requested. Of a part, the stream must pass [`limit`](Self::limit) before the first row is read.
+    pub async fn begin_as(
+        &mut self,
+        request: &LoadRequest,
+        name: &TableName,
+        from: Option<KeyBound>,
+        delivered: &HashSet<u32>,
+    ) -> Result<Begun, Error> {
         let mut holder = match self.holder.take() {
             Some(holder) => holder,
             None => session::open(&self.options.connection).await?,
         };
-        let begun = self.begin_with(&mut holder, name, from, delivered).await;
+        let begun = self.lock_and_look(&mut holder, request, name, from, delivered).await;
         let (shape, sent, plan, snapshot, exported) = match begun {
             Ok(Ok(found)) => found,
             Ok(Err(begun)) => {
@@ -137,12 +159,11 @@ impl Loader {
                 self.holder = Some(holder);
                 return Ok(begun);
             }
-            // Since 16 the server itself opens all tables of a publication when it is asked for one
-            // (`pg_get_publication_tables` in pg_publication.c).
+            // The catalog, which a look at the table needs.
             Err(error) if error.sqlstate() == Some("55P03") => {
                 holder.execute("ROLLBACK").await?;
                 self.holder = Some(holder);
-                return Ok(Begun::NotYet("a published table is locked by somebody else".to_owned()));
+                return Ok(Begun::NotYet("the catalog is locked by somebody else".to_owned()));
             }
             Err(error) => return Err(session::unreadable(error, name, &self.options.connection)),
         };
@@ -151,9 +172,26 @@ impl Loader {
             self.holder = Some(holder);
             return Ok(Begun::NotYet(format!("somebody waits to lock {name}")));
         };
-        self.wait_for_flush(snapshot.limit).await?;
-        self.start(holder, workers, shape, sent, &plan, snapshot);
+        self.wait_for_flush(snapshot.limit, request.part.is_some()).await?;
+        self.start(holder, workers, shape, sent, &plan, snapshot, request, from.is_none());
         Ok(Begun::Reading)
+    }
+
+    /// The log position of the snapshot that was begun: what it contains was committed before that.
+    pub fn limit(&self) -> Option<Lsn> {
+        Some(self.reading.as_ref()?.fence.limit)
+    }
+
+    /// Whether the snapshot that was begun sees this transaction.
+    pub fn sees(&self, xid: u32) -> bool {
+        self.reading.as_ref().is_some_and(|reading| reading.fence.snapshot.sees(xid))
+    }
+
+    /// Leaves out the rows with these message keys: something newer than the snapshot was sent of them.
+    pub fn leave_out(&mut self, keys: HashSet<Vec<u8>>) {
+        if let Some(reading) = &mut self.reading {
+            reading.overtaken = keys;
+        }
     }
 
     /// Appends rows of the unit until the batch is full or the unit is over. Cancel-safe.
@@ -167,7 +205,7 @@ impl Loader {
                     return Ok(Read::More);
                 }
             }
-            match reading.chunks.recv().await {
+            match reading.next_chunk().await? {
                 Some(chunk) => reading.left = chunk.into(),
                 None => break,
             }
@@ -193,9 +231,10 @@ impl Loader {
 
     /// Locks and looks. The outer error is a failure, the inner one a reason not to begin.
     #[allow(clippy::type_complexity)]
-    async fn begin_with(
+    async fn lock_and_look(
         &mut self,
         holder: &mut Connection,
+        request: &LoadRequest,
         name: &TableName,
         from: Option<KeyBound>,
         delivered: &HashSet<u32>,
@@ -237,6 +276,13 @@ impl Loader {
             return Ok(Err(Begun::Gone));
         };
         let sent = shape.sent(&self.options)?;
+        if let Some(part) = &request.part {
+            part::check(part, &sent, &shape.schema)?;
+            if self.is_standby {
+                let problem = "a standby's snapshot does not tell which transactions it contains".to_owned();
+                return Err(Refusal::Part { table: name.clone(), problem }.into());
+            }
+        }
         let range_key = unit::range_key(&shape.schema).filter(|column| sent.position(*column).is_some());
         let plan = unit::plan(holder, name, &shape, range_key, from, &self.options).await?;
         let fence = Fence { snapshot, limit, range: plan.range.clone(), voided: None };
@@ -275,14 +321,16 @@ impl Loader {
 
     /// Rows must not leave before what they contain is safe on the server's disk: after a crash with asynchronous
     /// commits the server would never have had them.
-    async fn wait_for_flush(&mut self, limit: Lsn) -> Result<(), Error> {
+    ///
+    /// `shows`: the stream is to show soon that it has passed the limit, also if nobody writes anything more.
+    async fn wait_for_flush(&mut self, limit: Lsn, shows: bool) -> Result<(), Error> {
         // What is replayed is flushed, here and on the primary.
         if self.is_standby {
             return Ok(());
         }
         for attempt in 0_u32.. {
             let rows = self.aside.query("SELECT pg_catalog.pg_current_wal_flush_lsn()").await?;
-            if rows.single()?.parse::<Lsn>(0)? >= limit {
+            if rows.single()?.parse::<Lsn>(0)? >= limit && (attempt > 0 || !shows) {
                 break;
             }
             if attempt == 0 {
@@ -294,12 +342,13 @@ impl Loader {
                     ))
                     .await?;
             } else {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
         Ok(())
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn start(
         &mut self,
         holder: Connection,
@@ -308,14 +357,24 @@ impl Loader {
         sent: SentTable,
         plan: &Plan,
         fence: Fence,
+        request: &LoadRequest,
+        is_first: bool,
     ) {
-        let used: Vec<_> =
+        let mut used: Vec<_> =
             shape.schema.columns.iter().zip(&sent.uses).filter(|(_, by)| **by != Use::Excluded).collect();
+        let places = request.part.as_ref().and_then(|part| part::places(part, &sent.schema));
+        if let Some(places) = &places {
+            used = places.iter().filter_map(|place| used.get(*place).copied()).collect();
+        }
+        let filter = request.part.as_ref().and_then(|part| part.filter.as_deref());
         let types = used.iter().map(|(column, by)| ColumnType::new(&column.type_name).used(**by)).collect();
         let columns: Vec<Column> = used.into_iter().map(|(column, _)| column.clone()).collect();
         let has_row_id = !tells_rows_apart(&sent, &shape.schema);
-        let statements: VecDeque<String> =
-            plan.pieces.iter().map(|piece| unit::copy_sql(&shape, &columns, has_row_id, piece)).collect();
+        let statements: VecDeque<String> = plan
+            .pieces
+            .iter()
+            .map(|piece| unit::copy_sql(&shape, &columns, has_row_id, piece, filter))
+            .collect();
         let statements = Arc::new(Mutex::new(statements));
         let (to_loader, chunks) = mpsc::channel(CHUNKS_WAITING);
         let mut tasks = JoinSet::new();
@@ -326,6 +385,11 @@ impl Loader {
         self.reading = Some(Reading {
             table: Table::new(sent.schema),
             types,
+            places,
+            request: request.clone(),
+            is_first,
+            overtaken: HashSet::new(),
+            held_until: self.options.snapshot_max.map(|most| (Instant::now() + most, most)),
             has_row_id,
             load_id: format!("{:x}", self.last_load_id),
             fence,
@@ -383,7 +447,22 @@ impl Reading {
         let load = load_ref(&self.load_id, &self.fence);
         let table = &self.table;
         batch.push(&self.event(Body::Schema { table, load: Some(load), part: 0 }));
-        batch.push(&self.event(Body::LoadBegin { table, load }));
+        if self.request.truncate_first && self.is_first {
+            batch.push(&self.event(Body::Truncate { table, load: Some(load), table_seq: 0, part: 0 }));
+        }
+        batch.push(&self.event(Body::LoadBegin { table, load, part: self.request.part.as_ref() }));
+    }
+
+    /// The next rows of whichever worker has some, as long as the snapshot may be held.
+    async fn next_chunk(&mut self) -> Result<Option<Vec<Bytes>>, Error> {
+        let Some((until, most)) = self.held_until else { return Ok(self.chunks.recv().await) };
+        match tokio::time::timeout_at(until, self.chunks.recv()).await {
+            Ok(chunk) if Instant::now() < until => Ok(chunk),
+            _ => {
+                let (table, minutes) = (self.table.name().clone(), most.as_secs() / 60);
+                Err(Refusal::SnapshotTooLong { table, minutes }.into())
+            }
+        }
     }
 
     fn push(&mut self, line: &Bytes, batch: &mut Batch) -> Result<(), Error> {
@@ -391,6 +470,9 @@ impl Reading {
         let (row_id, line) = if self.has_row_id { split_row_id(line) } else { (None, line) };
         let mut cells = Vec::with_capacity(self.types.len());
         decoder::copy::row(&self.types, line, &mut cells).map_err(|error| self.not_decoded(error))?;
+        if let Some(places) = &self.places {
+            cells = part::spread(cells, places, self.table.schema.columns.len());
+        }
         let body = Body::Read {
             table: &self.table,
             load: load_ref(&self.load_id, &self.fence),
@@ -398,12 +480,21 @@ impl Reading {
             after: &cells,
             row_id,
         };
-        batch.push(&self.event(body));
+        let event = self.event(body);
+        if !self.overtaken.is_empty() && batch.key_of(&event).is_some_and(|key| self.overtaken.contains(&key))
+        {
+            return Ok(());
+        }
+        batch.push(&event);
         self.rows += 1;
         Ok(())
     }
 
     fn end(&mut self, batch: &mut Batch) {
+        // It would say that all that was not read is gone.
+        if self.request.part.is_some() {
+            return;
+        }
         let load = load_ref(&self.load_id, &self.fence);
         batch.push(&self.event(Body::LoadEnd { table: &self.table, load, rows: self.rows }));
     }
@@ -428,7 +519,7 @@ fn load_ref<'a>(id: &'a str, fence: &'a Fence) -> LoadRef<'a> {
 }
 
 /// Whether the message key names every column of the table's own, unique key.
-fn tells_rows_apart(sent: &SentTable, database: &TableSchema) -> bool {
+pub(crate) fn tells_rows_apart(sent: &SentTable, database: &TableSchema) -> bool {
     let name_of =
         |table: &TableSchema, column: &usize| table.columns.get(*column).map(|column| column.name.clone());
     let key: Vec<_> = sent.schema.key.iter().map(|column| name_of(&sent.schema, column)).collect();

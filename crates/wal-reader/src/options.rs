@@ -1,6 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use event::{TableName, TableRules};
 
@@ -32,6 +33,8 @@ pub struct Options {
     pub load_workers: usize,
     /// How many rows of a large table are one unit.
     pub load_unit_rows: u64,
+    /// How long a unit's snapshot may be held; none: as long as it takes.
+    pub snapshot_max: Option<Duration>,
 }
 
 impl Options {
@@ -51,6 +54,7 @@ impl fmt::Debug for Options {
             .field("spool", &self.spool)
             .field("load_workers", &self.load_workers)
             .field("load_unit_rows", &self.load_unit_rows)
+            .field("snapshot_max", &self.snapshot_max)
             .finish_non_exhaustive()
     }
 }

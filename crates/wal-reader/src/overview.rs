@@ -1,8 +1,13 @@
 //! What there is in a database, for whoever is about to choose, and what a role needs to read it.
 
+use std::collections::HashMap;
+
 use event::TableName;
 
+pub use crate::identity::{Identity, NoIdentity};
+
 use crate::Error;
+use crate::catalog::{self, Candidate};
 use crate::sql::{quote_name, quote_text};
 use crate::wire::{Config, Connection};
 
@@ -17,52 +22,35 @@ pub struct TableOverview {
     pub identity: Identity,
 }
 
-/// What tells a table's rows apart in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// Its primary key.
-    PrimaryKey,
-    /// Another unique index, chosen by `REPLICA IDENTITY USING INDEX`.
-    Index,
-    /// The whole old row.
-    Full,
-    /// Nothing: once it is published, the application's own UPDATE and DELETE fail.
-    None,
-}
-
 /// All ordinary permanent tables outside of the system's schemas, in the order of their names.
 ///
 /// # Errors
 /// When the server does not answer.
 pub async fn tables(connection: &mut Connection) -> Result<Vec<TableOverview>, Error> {
+    let candidates = catalog::candidates(connection).await?;
+    let mut sizes = sizes(connection).await?;
+    let overview = |Candidate { name, identity }| {
+        // None if it was dropped just now.
+        let bytes = sizes.remove(&name).unwrap_or(0);
+        TableOverview { name, bytes, identity }
+    };
+    Ok(candidates.into_iter().map(overview).collect())
+}
+
+/// How much each table takes on disk, with what is stored out of line.
+async fn sizes(connection: &mut Connection) -> Result<HashMap<TableName, u64>, Error> {
     let rows = connection
         .query(
-            "SELECT n.nspname, c.relname, pg_catalog.pg_table_size(c.oid) AS bytes, \
-               CASE c.relreplident WHEN 'f' THEN 'f' \
-                 WHEN 'i' THEN CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_index i \
-                   WHERE i.indrelid = c.oid AND i.indisreplident) THEN 'i' ELSE 'n' END \
-                 WHEN 'd' THEN CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_index i \
-                   WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate) THEN 'd' ELSE 'n' END \
-                 ELSE 'n' END AS identity \
+            "SELECT n.nspname, c.relname, pg_catalog.pg_table_size(c.oid) AS bytes \
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' \
-               AND n.nspname <> 'information_schema' \
-             ORDER BY n.nspname, c.relname",
+               AND n.nspname <> 'information_schema'",
         )
         .await?;
     rows.iter()
         .map(|row| {
-            Ok(TableOverview {
-                name: TableName::new(row.required(0)?, row.required(1)?),
-                // None if it was dropped just now.
-                bytes: row.get("bytes")?.and_then(|bytes| bytes.parse().ok()).unwrap_or(0),
-                identity: match row.required("identity")? {
-                    "d" => Identity::PrimaryKey,
-                    "i" => Identity::Index,
-                    "f" => Identity::Full,
-                    _ => Identity::None,
-                },
-            })
+            let bytes = row.get("bytes")?.and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+            Ok((TableName::new(row.required(0)?, row.required(1)?), bytes))
         })
         .collect()
 }

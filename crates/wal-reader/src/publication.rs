@@ -139,17 +139,13 @@ pub(crate) async fn plan<'c>(
 
 /// Publishing a table without one would make the application's own UPDATE and DELETE fail.
 pub(crate) fn refuse_without_identity(tables: &[&Candidate]) -> Result<(), Error> {
-    let without: Vec<&TableName> = tables
-        .iter()
-        .filter(|candidate| !candidate.has_replica_identity)
-        .map(|candidate| &candidate.name)
-        .collect();
+    let without: Vec<&&Candidate> = tables.iter().filter(|candidate| candidate.identity.is_none()).collect();
     if without.is_empty() {
         return Ok(());
     }
     let sql = without
         .iter()
-        .map(|name| format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote_table(name)))
+        .map(|candidate| format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote_table(&candidate.name)))
         .collect();
     Err(Refusal::NoReplicaIdentity { tables: list(without), sql }.into())
 }

@@ -43,6 +43,9 @@ pub struct Explanation {
 /// | `CDC-PG-042` | the publication holds none of the tables |
 /// | `CDC-PG-043` | the role may not read the log |
 /// | `CDC-PG-044` | the log ends before the checkpoint |
+/// | `CDC-PG-055` | a proxy in between does not speak replication |
+/// | `CDC-PG-057` | a load would hold its snapshot longer than it may |
+/// | `CDC-PG-058` | a table can't be read in part |
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", self.explain())]
 #[non_exhaustive]
@@ -69,6 +72,9 @@ pub enum Refusal {
     Standby,
     Rules { table: TableName, problem: String },
     Decoding { position: Lsn, error: decoder::Error },
+    Proxy { server: String, said: String },
+    SnapshotTooLong { table: TableName, minutes: u64 },
+    Part { table: TableName, problem: String },
 }
 
 impl Refusal {
@@ -105,6 +111,9 @@ impl Refusal {
             Self::NotPublished { .. } => "CDC-PG-042",
             Self::NoReplicationRight { .. } => "CDC-PG-043",
             Self::Rewound { .. } => "CDC-PG-044",
+            Self::Proxy { .. } => "CDC-PG-055",
+            Self::SnapshotTooLong { .. } => "CDC-PG-057",
+            Self::Part { .. } => "CDC-PG-058",
         }
     }
 
@@ -120,7 +129,7 @@ impl Refusal {
             Self::WalLevel { found } => Explanation::new(
                 format!("wal_level is `{found}`"),
                 "the log does not hold row changes",
-                "as a superuser, and then restart the server",
+                "as a superuser, and then restart the server (a managed one: `cdc check` says what to do there)",
             )
             .with_sql(["ALTER SYSTEM SET wal_level = 'logical';".to_owned()]),
             Self::Publication { publication, problem, why, sql } => Explanation::new(
@@ -226,12 +235,29 @@ impl Refusal {
             Self::Standby => Explanation::new(
                 "the server is a standby (in recovery)".to_owned(),
                 "before version 16 a standby does not decode its log",
-                "point the URL at the primary, or add target_session_attrs=primary",
+                "point the URL at the primary (on Amazon Aurora the writer's endpoint), or add target_session_attrs=primary",
             ),
             Self::Rules { table, problem } => Explanation::new(
                 format!("{table} can't be sent as its [[table]] section says"),
                 problem,
                 "mend the section, or the table",
+            ),
+            Self::Proxy { server, said } => Explanation::new(
+                format!("{server} is a proxy that does not speak replication ({said})"),
+                "changes come over a replication connection, and a load shares a snapshot between sessions",
+                "give the database's own address in [source.postgres] url (Supabase: the direct connection, not the pooler's; \
+                 Neon: the host without `-pooler`; PgBouncer passes replication on since 1.23)",
+            ),
+            Self::SnapshotTooLong { table, minutes } => Explanation::new(
+                format!("reading {table} held a snapshot for {minutes} minutes, and is not over"),
+                "meanwhile the server can't clean up, in any table",
+                "allow more time by [load] snapshot_max_minutes (0: as long as it takes), leave the table out, or give it a \
+                 primary key of one integer, uuid or date column: then it is read in ranges, each under a snapshot of its own",
+            ),
+            Self::Part { table, problem } => Explanation::new(
+                format!("a part of {table} can't be read as asked"),
+                problem,
+                "ask for another part, or for the whole table",
             ),
             Self::Decoding { position, error } => Explanation::new(
                 format!("after {position}: {error}"),

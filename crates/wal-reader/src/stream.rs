@@ -124,6 +124,11 @@ impl Stream {
         self.cuts_at_commit = true;
     }
 
+    /// From now on, batches are cut where they are full again.
+    pub fn cut_when_full(&mut self) {
+        self.cuts_at_commit = false;
+    }
+
     /// Tells the server what was released last, and ends the stream in good order.
     pub async fn close(self) -> Result<(), Error> {
         self.keepalive.finish().await

@@ -23,7 +23,14 @@ pub async fn identify(connection: &mut Connection) -> Result<System, Error> {
     if connection.server_version_num() < STANDBY_SINCE && is_standby(connection).await? {
         return Err(Refusal::Standby.into());
     }
-    let rows = connection.query("IDENTIFY_SYSTEM").await?;
+    let rows = match connection.query("IDENTIFY_SYSTEM").await {
+        // No walsender: a pooler that was told to ignore `replication` opened an ordinary session.
+        Err(error) if error.sqlstate() == Some("42601") => {
+            let said = "it opened a session for queries alone".to_owned();
+            return Err(Refusal::Proxy { server: connection.endpoint().to_string(), said }.into());
+        }
+        rows => rows?,
+    };
     let row = rows.single()?;
     Ok(System { identifier: row.required("systemid")?.to_owned(), timeline: row.parse("timeline")? })
 }

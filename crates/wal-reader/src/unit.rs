@@ -43,13 +43,22 @@ pub(crate) async fn plan(
 pub(crate) fn range_key(schema: &TableSchema) -> Option<usize> {
     let [position] = schema.key[..] else { return None };
     let column = schema.columns.get(position)?;
-    // By OID: a domain may have its own opinion of the bound's literal.
-    const INT8: u32 = 20;
-    const INT2: u32 = 21;
-    const INT4: u32 = 23;
-    const DATE: u32 = 1082;
-    const UUID: u32 = 2950;
-    matches!(column.type_oid, INT2 | INT4 | INT8 | DATE | UUID).then_some(position)
+    RANGE_KEY_TYPES.contains(&column.type_oid).then_some(position)
+}
+
+/// int8, int2, int4, date, uuid. By OID: a domain may have its own opinion of the bound's literal.
+pub(crate) const RANGE_KEY_TYPES: [u32; 5] = [20, 21, 23, 1082, 2950];
+
+/// Whether relation `c` has such a key, as SQL: what a look at many tables can tell.
+pub(crate) fn has_range_key_sql() -> String {
+    let types: Vec<String> = RANGE_KEY_TYPES.iter().map(u32::to_string).collect();
+    format!(
+        "(c.relkind = 'r' AND EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
+           ON a.attrelid = c.oid AND a.attnum = i.indkey[0] \
+           WHERE i.indrelid = c.oid AND i.indimmediate AND i.indnkeyatts = 1 AND a.atttypid IN ({}) \
+             AND CASE WHEN c.relreplident = 'i' THEN i.indisreplident ELSE i.indisprimary END))",
+        types.join(", ")
+    )
 }
 
 /// A table that was never analysed is judged by its size: about 60 rows fit a block.
@@ -124,15 +133,24 @@ fn literal(bound: KeyBound) -> String {
 }
 
 /// The COPY statement for one piece: these columns of the published rows. `with_row_id`: the rows' places come first.
-pub(crate) fn copy_sql(shape: &Shape, columns: &[Column], with_row_id: bool, piece: &str) -> String {
+/// `part`: a condition that somebody asked for.
+pub(crate) fn copy_sql(
+    shape: &Shape,
+    columns: &[Column],
+    with_row_id: bool,
+    piece: &str,
+    part: Option<&str>,
+) -> String {
     // Each partition has places of its own.
     let row_id = if shape.is_partitioned { "pg_catalog.concat(tableoid, ctid)" } else { "ctid" };
     let row_id = with_row_id.then_some(Cow::Borrowed(row_id));
     let columns = columns.iter().map(|column| Cow::Owned(quote_name(&column.name)));
     let columns: Vec<Cow<'_, str>> = row_id.into_iter().chain(columns).collect();
     let filter = shape.row_filter.as_ref().map(|filter| format!("({filter})"));
-    let conditions: Vec<String> =
-        [Some(piece.to_owned()).filter(|piece| !piece.is_empty()), filter].into_iter().flatten().collect();
+    // On lines of its own: it may end with a comment.
+    let part = part.map(|part| format!("(\n{part}\n)"));
+    let piece = Some(piece.to_owned()).filter(|piece| !piece.is_empty());
+    let conditions: Vec<String> = [piece, filter, part].into_iter().flatten().collect();
     let only = if shape.is_partitioned { "" } else { "ONLY " };
     let condition =
         if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };

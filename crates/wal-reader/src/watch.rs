@@ -6,6 +6,7 @@ use event::{Lsn, TableName};
 
 use crate::Error;
 use crate::slot::{self, Slot};
+use crate::sql::quote_text;
 use crate::system::LOG_END_SQL;
 use crate::wire::Connection;
 
@@ -16,7 +17,21 @@ pub struct Sight {
     pub slot: Option<Slot>,
     /// Where the log ends.
     pub log_end: Lsn,
+    /// When the slot is lost for want of a reader; none while it has one, or if nothing is said of that.
+    pub idle: Option<Idle>,
 }
+
+/// A slot without a reader, on a server that gives such slots up (`idle_replication_slot_timeout`, since 18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idle {
+    /// Until it may be given up.
+    pub left_seconds: u64,
+    /// How long it may have no reader.
+    pub limit_seconds: u64,
+}
+
+/// Since this version a slot without a reader can be given up.
+const IDLE_TIMEOUT_SINCE: u32 = 180_000;
 
 /// Looks once.
 ///
@@ -25,7 +40,27 @@ pub struct Sight {
 pub async fn look(connection: &mut Connection, slot: &str) -> Result<Sight, Error> {
     // Flushed, not written: with synchronous_commit = off the stream ends there, so an idle database has no lag.
     let log_end = connection.query(&format!("SELECT {LOG_END_SQL}")).await?.single()?.parse(0)?;
-    Ok(Sight { slot: slot::find(connection, slot).await?, log_end })
+    let idle = idle(connection, slot).await?;
+    Ok(Sight { slot: slot::find(connection, slot).await?, log_end, idle })
+}
+
+async fn idle(connection: &mut Connection, slot: &str) -> Result<Option<Idle>, Error> {
+    if connection.server_version_num() < IDLE_TIMEOUT_SINCE {
+        return Ok(None);
+    }
+    let rows = connection
+        .query(&format!(
+            "SELECT t.seconds AS limit, GREATEST(t.seconds \
+               - extract(epoch FROM pg_catalog.clock_timestamp() - s.inactive_since), 0)::bigint AS left \
+             FROM pg_catalog.pg_replication_slots s, \
+               (SELECT extract(epoch FROM pg_catalog.current_setting('idle_replication_slot_timeout')::interval)::bigint \
+                  AS seconds) t \
+             WHERE s.slot_name = {} AND NOT s.active AND s.inactive_since IS NOT NULL AND t.seconds > 0",
+            quote_text(slot)
+        ))
+        .await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some(Idle { left_seconds: row.parse("left")?, limit_seconds: row.parse("limit")? }))
 }
 
 /// How many rows the planner believes there are in each table, where it was ever told (`reltuples` is -1 before the

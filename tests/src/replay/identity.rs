@@ -10,6 +10,7 @@ pub(super) fn id_of(event: &ChangeEvent) -> String {
             Op::LoadBegin => "begin",
             Op::LoadEnd => "end",
             Op::Schema => "schema",
+            Op::Truncate => "truncate",
             _ => "",
         };
         return format!("{start}/load/{}/{place}", load.id);

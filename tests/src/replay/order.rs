@@ -36,7 +36,8 @@ struct Numbers {
 impl Order {
     /// Takes the next event of a partition; whether it is a repetition there.
     pub(super) fn take(&mut self, partition: &str, event: &ChangeEvent, faults: &mut Vec<String>) -> bool {
-        let is_counted = matches!(event.op(), Op::Insert | Op::Update | Op::Delete | Op::Truncate);
+        let is_counted =
+            matches!(event.op(), Op::Insert | Op::Update | Op::Delete | Op::Truncate) && event.load.is_none();
         if !is_counted && event.op() != Op::Message {
             // Schemas are announced again after a restart, each time before another row.
             return false;

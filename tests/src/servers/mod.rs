@@ -18,12 +18,14 @@
 mod certificates;
 mod kafka;
 mod nats;
+mod pgbouncer;
 mod postgres;
 mod proxy;
 
 pub use certificates::Authority;
 pub use kafka::Kafka;
 pub use nats::Nats;
+pub use pgbouncer::Pgbouncer;
 pub use postgres::Postgres;
 pub use proxy::Proxy;
 

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use end_to_end::connector::Connector;
 use serde_json::Value;
 
 use crate::setup::{Setup, assert_done, assert_says};
@@ -26,8 +27,7 @@ fn status_and_the_admin_pages_tell_what_is_going_on() {
     assert!(events["insert"].as_u64().unwrap() >= 3 && events["delete"].as_u64().unwrap() >= 2, "{told}");
     assert_says(&assert_done(&setup.cdc.run(&["status", "--healthy"])), &["streaming", "public.orders"]);
 
-    let line = setup.cdc.log().into_iter().find(|line| line.contains("admin pages")).unwrap();
-    let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let address = admin_address(&setup.cdc);
     assert_eq!(get(&address, "/health").0, 200);
     assert_eq!(get(&address, "/ready").0, 200);
     let (code, metrics) = get(&address, "/metrics");
@@ -65,7 +65,13 @@ fn slots_are_created_listed_and_dropped() {
     setup.assert_refused(1, &["CDC-PG-024", &slot, "--new-epoch"]);
 }
 
-fn get(address: &str, page: &str) -> (u16, String) {
+/// Where the admin pages are: with port 0 the system chooses.
+pub fn admin_address(cdc: &Connector) -> String {
+    let line = cdc.log().into_iter().find(|line| line.contains("admin pages")).unwrap();
+    line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+}
+
+pub fn get(address: &str, page: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {page} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();

@@ -12,6 +12,9 @@
 //! | `shutdown` | told to end, it drains, saves and leaves, whatever it is doing |
 //! | `loads` | loads alone, anew and of added tables, beside changes that go on |
 //! | `tables` | what is sent of a table, under which key, to which topic |
+//! | `snapshots` | what `cdc snapshot` can be asked for: parts, room first, an estimate |
+//! | `parts` | parts of a table read beside writers at random: no key ever goes back |
+//! | `danger` | a slot that will be lost is spoken of well before that |
 //! | `reloads` | a table read anew, held up at each moment at which that matters |
 //! | `commands` | what people and machines ask a pipeline |
 //! | `page` | the live page, in a real browser |
@@ -25,6 +28,7 @@
 
 mod chaos;
 mod commands;
+mod danger;
 mod extremes;
 mod failover;
 mod first_contact;
@@ -34,6 +38,7 @@ mod new_tables;
 mod origins;
 mod outage;
 mod page;
+mod parts;
 mod publication;
 mod refusals;
 mod reloads;
@@ -41,6 +46,7 @@ mod rotation;
 mod secrets;
 mod setup;
 mod shutdown;
+mod snapshots;
 mod spans;
 mod standby;
 mod stateless;

@@ -5,7 +5,8 @@ use std::net::TcpListener;
 
 use end_to_end::connector::Connector;
 use end_to_end::replay::{Delivered, Replay, source_rows};
-use end_to_end::servers::{Authority, Kafka, Postgres};
+use end_to_end::servers::{Authority, Kafka, Pgbouncer, Postgres, unique};
+use end_to_end::session::Session;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -101,6 +102,27 @@ fn privileges_that_are_missing() {
     setup.assert_refused(1, &["CDC-PG-033", "public.orders", &grant]);
     setup.session.execute(&grant);
     setup.assert_works();
+}
+
+/// Debian's PgBouncer knows of no replication.
+#[test]
+fn a_pooler_in_between() {
+    let postgres = Postgres::start(15);
+    let session = Session::open(&postgres, "postgres");
+    session.execute("CREATE TABLE orders (id int PRIMARY KEY)");
+    let mut cdc = Connector::new(&unique("pooler"), "");
+    for settings in [&[][..], &[("ignore_startup_parameters", "options, replication")]] {
+        let pooler = Pgbouncer::in_front_of(&postgres, settings);
+        cdc.configure(&format!("[source.postgres]\nurl = \"{}\"\n[sink.null]", pooler.url()));
+        let words = ["CDC-PG-055", "does not speak replication", "the database's own address"];
+        let checked = cdc.run(&["check"]);
+        assert_eq!(checked.status.code(), Some(3));
+        assert_says(&String::from_utf8_lossy(&checked.stdout), &words);
+        let lines = cdc.log().len();
+        cdc.start();
+        assert_eq!(cdc.wait(), Some(1), "{}", cdc.log_text());
+        assert_says(&cdc.log()[lines..].join("\n"), &words);
+    }
 }
 
 #[test]

@@ -4,10 +4,12 @@
 //! `world` is a database with a publication, a slot and the reader on it; `replica` is a consumer that does what the
 //! envelope's documentation tells it to. All else is one idea a file.
 
+mod check;
 mod contained;
 mod encodings;
 mod forgetting;
 mod generated;
+mod held;
 mod identity;
 mod lock;
 mod messages;

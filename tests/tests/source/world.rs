@@ -72,6 +72,7 @@ impl World {
             spool: None,
             load_workers: 2,
             load_unit_rows: Options::LOAD_UNIT_ROWS,
+            snapshot_max: None,
         };
         let limits = BatchLimits { bytes: 1 << 16, messages: 1000 };
         let pool = BatchPool::new(Encoder::new("world", 1, Format::Protobuf), limits);

@@ -63,11 +63,20 @@ pub(super) fn render(findings: &[Finding], colour: Colour) -> String {
         _ = writeln!(text, "{}   see: {}\n", if sql.is_empty() { "" } else { "\n" }, page(finding.code));
     }
     let warnings = findings.iter().filter(|finding| finding.is_warning).count();
-    _ = match findings.len() - warnings {
-        0 => writeln!(text, "nothing keeps this pipeline from running ({warnings} warnings)"),
-        problems => writeln!(text, "{problems} problems, {warnings} warnings"),
+    let (problems, warnings) = (findings.len() - warnings, counted(warnings, "warning"));
+    _ = match problems {
+        0 => writeln!(text, "nothing keeps this pipeline from running ({warnings})"),
+        problems => writeln!(text, "{}, {warnings}", counted(problems, "problem")),
     };
     text
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
 }
 
 /// The same for machines.
@@ -175,10 +184,10 @@ mod tests {
         let text = render(&findings(), Colour::No);
         let expected = "problem[CDC-PG-031]: it is so\n   why: it hurts\n  mend: as the owner:\n\nALTER TABLE t;\n\n   \
                         see: docs/errors.md#cdc-pg-031\n\nwarning[CDC-PG-038]: it is odd\n   why: it may hurt\n  \
-                        mend: look\n   see: docs/errors.md#cdc-pg-038\n\n1 problems, 1 warnings\n";
+                        mend: look\n   see: docs/errors.md#cdc-pg-038\n\n1 problem, 1 warning\n";
         assert_eq!(text, expected);
         assert!(render(&findings(), Colour::Yes).contains("\x1b[32mALTER TABLE t;\x1b[0m\n"));
-        assert!(render(&[], Colour::No).starts_with("nothing keeps"));
+        assert_eq!(render(&[], Colour::No), "nothing keeps this pipeline from running (no warnings)\n");
     }
 
     #[test]

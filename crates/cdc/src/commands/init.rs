@@ -101,7 +101,7 @@ async fn draft(
             let published = published.map(|state| state.tables).unwrap_or_default();
             Proposal::of(&overview, |table| published.contains(&table.name))
         }
-        _ => Proposal::of(&overview, |table| table.identity != Identity::None),
+        _ => Proposal::of(&overview, |table| !table.identity.is_none()),
     };
     let given = (!args.tables.is_empty()).then(|| args.tables.clone());
     let is_chosen = given.is_some();
@@ -238,7 +238,7 @@ fn list(tables: &[TableOverview], login: &wire::Config) -> String {
             Identity::PrimaryKey => "primary key",
             Identity::Index => "replica identity by index",
             Identity::Full => "replica identity full",
-            Identity::None => "NO replica identity: UPDATE and DELETE would fail once it is published",
+            Identity::None(_) => "NO replica identity: UPDATE and DELETE would fail once it is published",
         };
         text += &format!("  {:<width$}  {:>10}  {identity}\n", table.name.to_string(), size(table.bytes));
     }

@@ -87,6 +87,7 @@ fn table(slots: &[Slot], ours: &str) -> String {
     text
 }
 
-fn mebibytes(bytes: u64) -> String {
+/// Bytes for people.
+pub(super) fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }

@@ -1,34 +1,42 @@
 use std::io::Write as _;
 
 use checkpoint::LoadState;
-use event::TableName;
+use event::{LoadPart, LoadRequest, TableName};
+use wal_reader::wire::{self, Mode as SessionMode};
 
+use crate::cli::SnapshotArgs;
 use crate::commands::run;
 use crate::config::{Config, Source, TablePattern};
 use crate::control::{AskError, Reply, Request, ask};
 use crate::diagnostics::Problem;
+use crate::error::Error;
 use crate::exit::ExitStatus;
 use crate::pipeline::{self, Mode};
 use crate::progress::Terminal;
 use crate::store::Store;
 
+mod estimate;
+
 /// Loads: by the running pipeline if there is one, else by itself.
 pub(crate) async fn snapshot(
     config: Config,
-    patterns: &[TablePattern],
-    new_epoch: bool,
+    args: &SnapshotArgs,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Problem> {
-    if new_epoch {
+    if args.estimate {
+        return estimate::estimate(&config, &args.tables).await;
+    }
+    if args.new_epoch {
         return start_over(config, terminal).await;
     }
-    let tables = match patterns {
+    let tables = match args.tables.as_slice() {
         [] => None,
         patterns => Some(chosen(&config, patterns).await?),
     };
+    let request = request(&config, args, tables.as_deref()).await?;
     // Whoever answers to this is the pipeline that has the folder.
     match (ask(&config.pipeline.control_socket(), &Request::Status {}).await, tables) {
-        (Ok(_), Some(tables)) => reload_beside_stream(&config, &tables).await,
+        (Ok(_), Some(tables)) => reload_beside_stream(&config, &tables, request).await,
         (Ok(_), None) => {
             let what = "the pipeline is running, and loads what is due by itself".to_owned();
             let help = "name the tables to read anew by --tables, '*.*' for all";
@@ -36,11 +44,48 @@ pub(crate) async fn snapshot(
         }
         (Err(AskError::NotRunning { .. }), None) => run::run(vec![config], Mode::Load, terminal).await,
         (Err(AskError::NotRunning { .. }), Some(tables)) => {
-            mark(&config, &tables).await?;
+            mark(&config, &tables, &request).await?;
             run::run(vec![config], Mode::Load, terminal).await
         }
         (Err(error), _) => Err(error.into()),
     }
+}
+
+/// How the tables are to be read. What can be known to be wrong is said here, to whoever asks.
+async fn request(
+    config: &Config,
+    args: &SnapshotArgs,
+    tables: Option<&[TableName]>,
+) -> Result<LoadRequest, Problem> {
+    let truncate_first = args.truncate_first;
+    if args.filter.is_none() && args.columns.is_empty() {
+        return Ok(LoadRequest { truncate_first, part: None });
+    }
+    let usage = |what: &str, help: &'static str| {
+        Problem::new(ExitStatus::Usage, "CDC-CLI-012", what.to_owned(), help)
+    };
+    let Some([table]) = tables else {
+        let what = "--where and --columns are about one table";
+        return Err(usage(what, "name it by --tables schema.table"));
+    };
+    if !args.columns.is_empty() && matches!(config.format.encoding(""), event::Format::DebeziumJson(_)) {
+        let what =
+            "debezium-json can't say that a column was not read: its consumers would overwrite the value";
+        return Err(usage(what, "leave --columns out"));
+    }
+    if let Some(filter) = &args.filter {
+        let Source::Postgres(source) = &config.source;
+        let options = pipeline::options(source, config)?;
+        let mut sql = wire::connect(&options.connection, SessionMode::Sql).await.map_err(Error::from)?;
+        wal_reader::try_filter(&mut sql, table, filter).await.map_err(|error| {
+            match error.server_error() {
+                Some(said) => usage(&format!("--where: {said}"), "it stands in WHERE ( … )"),
+                None => Error::from(error).into(),
+            }
+        })?;
+    }
+    let part = LoadPart { filter: args.filter.clone(), columns: args.columns.clone() };
+    Ok(LoadRequest { truncate_first, part: Some(part) })
 }
 
 /// Gives up what was remembered: a new slot, a new epoch, all tables.
@@ -75,8 +120,12 @@ async fn chosen(config: &Config, patterns: &[TablePattern]) -> Result<Vec<TableN
     Ok(tables)
 }
 
-async fn reload_beside_stream(config: &Config, tables: &[TableName]) -> Result<ExitStatus, Problem> {
-    let request = Request::Snapshot { tables: tables.iter().map(quoted).collect() };
+async fn reload_beside_stream(
+    config: &Config,
+    tables: &[TableName],
+    request: LoadRequest,
+) -> Result<ExitStatus, Problem> {
+    let request = Request::Snapshot { tables: tables.iter().map(quoted).collect(), request };
     match ask(&config.pipeline.control_socket(), &request).await? {
         Reply::Snapshot { tables } => {
             // Nobody reads it if the pipe is closed.
@@ -108,7 +157,7 @@ async fn reload_beside_stream(config: &Config, tables: &[TableName]) -> Result<E
 }
 
 /// Notes in the checkpoint that these tables are to be read from their beginning.
-async fn mark(config: &Config, tables: &[TableName]) -> Result<(), Problem> {
+async fn mark(config: &Config, tables: &[TableName], request: &LoadRequest) -> Result<(), Problem> {
     let mut store = Store::open(config)?;
     let unknown = |name: String| {
         let what = format!("{name} is not one of this pipeline's tables");
@@ -124,7 +173,17 @@ async fn mark(config: &Config, tables: &[TableName]) -> Result<(), Problem> {
     };
     for name in tables {
         let Some(table) = checkpoint.tables.get_mut(name) else { return Err(unknown(name.to_string())) };
-        table.load = LoadState::From(None);
+        if request.part.is_some() && matches!(table.load, LoadState::From(_)) && table.request.part.is_none()
+        {
+            let what = format!("{name} is still to be loaded as a whole");
+            return Err(Problem::new(
+                ExitStatus::Usage,
+                "CDC-CLI-012",
+                what,
+                "load it first: `cdc snapshot`",
+            ));
+        }
+        table.load_anew(request.clone());
     }
     Ok(store.save(&checkpoint).await?)
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -10,6 +12,9 @@ pub(crate) struct Load {
     /// Connections that read at once.
     #[serde(default)]
     pub(crate) workers: LoadWorkers,
+    /// Minutes for which the read of a table, or of a range of a large one, may hold its snapshot; 0: as long as it takes.
+    #[serde(default)]
+    pub(crate) snapshot_max_minutes: SnapshotMinutes,
 }
 
 /// When tables are read as they stand.
@@ -23,6 +28,24 @@ pub(crate) enum LoadMode {
     Never,
     /// Once, and then the program ends.
     Only,
+}
+
+/// How many minutes a snapshot may be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct SnapshotMinutes(u32);
+
+impl SnapshotMinutes {
+    /// The time; none for as long as it takes.
+    pub(crate) fn duration(self) -> Option<Duration> {
+        (self.0 > 0).then(|| Duration::from_secs(60 * u64::from(self.0)))
+    }
+}
+
+impl Default for SnapshotMinutes {
+    fn default() -> Self {
+        Self(60)
+    }
 }
 
 /// How many connections read at once.

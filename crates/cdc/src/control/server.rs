@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use event::{Failure, TableName};
+use event::{Failure, LoadRequest, TableName};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
@@ -126,7 +126,7 @@ async fn converse(
 async fn answer(line: &[u8], status: &Status, requests: &mpsc::Sender<ControlRequest>) -> Reply {
     match serde_json::from_slice(line) {
         Ok(Request::Status {}) => Reply::Status(Box::new(status.report())),
-        Ok(Request::Snapshot { tables }) => match snapshot(&tables, requests).await {
+        Ok(Request::Snapshot { tables, request }) => match snapshot(&tables, request, requests).await {
             Ok(tables) => Reply::Snapshot { tables },
             Err(message) => Reply::Error { message },
         },
@@ -134,14 +134,18 @@ async fn answer(line: &[u8], status: &Status, requests: &mpsc::Sender<ControlReq
     }
 }
 
-async fn snapshot(tables: &[String], requests: &mpsc::Sender<ControlRequest>) -> Result<usize, String> {
+async fn snapshot(
+    tables: &[String],
+    request: LoadRequest,
+    requests: &mpsc::Sender<ControlRequest>,
+) -> Result<usize, String> {
     let tables = tables.iter().map(|table| exact(table)).collect::<Result<Vec<_>, _>>()?;
     if tables.is_empty() {
         return Err("name at least one table".to_owned());
     }
     let (reply, answer) = oneshot::channel();
     let stopping = || "the pipeline is stopping".to_owned();
-    requests.send(ControlRequest::Snapshot { tables, reply }).await.map_err(|_| stopping())?;
+    requests.send(ControlRequest::Snapshot { tables, request, reply }).await.map_err(|_| stopping())?;
     answer.await.map_err(|_| stopping())?
 }
 

@@ -32,14 +32,17 @@ async fn a_snapshot_is_the_pipeline_s_to_take_up() {
     let folder = tempfile::tempdir().unwrap();
     let (_socket, mut requests) = ControlSocket::serve(&socket(&folder), status()).unwrap();
     let pipeline = tokio::spawn(async move {
-        let ControlRequest::Snapshot { tables, reply } = requests.recv().await.unwrap();
+        let ControlRequest::Snapshot { tables, request, reply } = requests.recv().await.unwrap();
+        assert_eq!(request, LoadRequest::default());
         assert_eq!(tables, [TableName::new("public", "orders"), TableName::new("Odd", "a.b")]);
         reply.send(Ok(tables.len())).unwrap();
         let ControlRequest::Snapshot { reply, .. } = requests.recv().await.unwrap();
         reply.send(Err("no such table".to_owned())).unwrap();
     });
-    let tables =
-        |names: &[&str]| Request::Snapshot { tables: names.iter().map(ToString::to_string).collect() };
+    let tables = |names: &[&str]| Request::Snapshot {
+        tables: names.iter().map(ToString::to_string).collect(),
+        request: LoadRequest::default(),
+    };
     let reply = ask(&socket(&folder), &tables(&["public.orders", "\"Odd\".\"a.b\""])).await.unwrap();
     assert_eq!(reply, Reply::Snapshot { tables: 2 });
     let reply = ask(&socket(&folder), &tables(&["public.other"])).await.unwrap();

@@ -135,8 +135,17 @@ where
     /// Notes that a table that was to be loaded is not there.
     pub(super) fn nothing_to_load(&mut self, name: &TableName) {
         tracing::warn!(table = %name, "the table is gone, or no longer published: there is nothing to load");
-        self.checkpoint.tables.entry(name.clone()).or_default().load = LoadState::Done;
+        self.checkpoint.tables.entry(name.clone()).or_default().loaded();
         self.unsaved = self.unsaved.max(Some(Unsaved::Idle));
+        self.status.nothing_to_load(name);
+    }
+
+    /// Gives up a load that was asked for and can't be done: the pipeline goes on without it.
+    pub(super) fn give_up_load(&mut self, name: &TableName, error: &Error) {
+        tracing::error!(table = %name, code = error.code(), %error, "the load is given up; the pipeline goes on");
+        self.checkpoint.tables.entry(name.clone()).or_default().loaded();
+        self.unsaved = self.unsaved.max(Some(Unsaved::Idle));
+        self.status.trouble(error);
         self.status.nothing_to_load(name);
     }
 
@@ -158,12 +167,16 @@ where
             && let Some((_, unit)) = self.finished.pop_front()
         {
             let state = self.checkpoint.tables.entry(unit.table.clone()).or_default();
-            state.load = match unit.next {
-                Some(next) => LoadState::From(Some(next)),
-                None => LoadState::Done,
-            };
+            // All that a part contains was sent before it; its fence would keep changes of what it left out.
+            let is_part = state.request.part.is_some();
+            match unit.next {
+                Some(next) => state.load = LoadState::From(Some(next)),
+                None => state.loaded(),
+            }
             self.status.unit_loaded(&unit, state.load == LoadState::Done);
-            self.checkpoint.fences.add(unit.table, unit.fence);
+            if !is_part {
+                self.checkpoint.fences.add(unit.table, unit.fence);
+            }
         }
         self.status.in_flight(self.ledger.len(), self.ledger.len_bytes());
     }

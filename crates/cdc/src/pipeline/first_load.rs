@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use event::{KeyBound, Sink, TableName};
+use event::{KeyBound, LoadRequest, Sink, TableName};
 use tokio::time::{Instant, sleep, sleep_until};
 use wal_reader::{Begun, Loader, Options, Read};
 
@@ -22,16 +22,21 @@ where
     K: Sink,
     Error: From<K::Error>,
 {
-    let pending: Vec<(TableName, Option<KeyBound>)> =
-        delivery.checkpoint.pending_loads().map(|(name, from)| (name.clone(), from)).collect();
+    // Parts are read behind a stream: once there is one.
+    let pending: Vec<(TableName, Option<KeyBound>, LoadRequest)> = delivery
+        .checkpoint
+        .pending_loads()
+        .map(|(name, from)| (name.clone(), from, delivery.checkpoint.request(name)))
+        .filter(|(.., request)| request.part.is_none())
+        .collect();
     if !pending.is_empty() {
-        delivery.status.load_due(pending.iter().map(|(name, from)| (name, from.is_some())));
+        delivery.status.load_due(pending.iter().map(|(name, from, _)| (name, from.is_some())));
         tracing::info!(tables = pending.len(), "loading");
         let mut loader = Loader::open(options).await?;
         let loading = async {
             settle(&mut loader).await?;
-            for (name, from) in pending {
-                load_table(&mut loader, delivery, &name, from).await?;
+            for (name, from, request) in pending {
+                load_table(&mut loader, delivery, &name, from, &request).await?;
             }
             stall::drain(delivery).await
         };
@@ -77,6 +82,7 @@ async fn load_table<K>(
     delivery: &mut Delivery<'_, K>,
     name: &TableName,
     mut from: Option<KeyBound>,
+    request: &LoadRequest,
 ) -> Result<(), Error>
 where
     K: Sink,
@@ -84,7 +90,7 @@ where
 {
     let mut says_at = Instant::now() + SAYS_EVERY;
     loop {
-        match loader.begin(name, from, &HashSet::new()).await? {
+        match loader.begin_as(request, name, from, &HashSet::new()).await? {
             Begun::Reading => match read_unit(loader, delivery, name).await? {
                 Some(next) => from = Some(next),
                 None => return Ok(()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use checkpoint::{Checkpoint, LoadState, TableState};
-use event::{Failure as _, TableName};
+use event::{Failure as _, LoadRequest, TableName};
 use wal_reader::Options;
 use wal_reader::publication::{Published, Shown};
 
@@ -38,7 +38,7 @@ pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, config
         };
         if let Some(why) = why.filter(|_| state.load != LoadState::Absent) {
             tracing::warn!(table = %name, why, "a table is loaded again");
-            state.load = load;
+            (state.load, state.request) = (load, LoadRequest::default());
         }
         state.limits.clone_from(&shown.limits);
         state.incarnation.clone_from(&shown.incarnation);
@@ -48,7 +48,7 @@ pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, config
         if !tables.contains_key(name) {
             state.load = LoadState::Absent;
         } else if state.load == LoadState::Absent {
-            state.load = load;
+            (state.load, state.request) = (load, LoadRequest::default());
         }
     }
 }
@@ -118,7 +118,8 @@ fn take_limits(checkpoint: &mut Checkpoint, tables: &Published, load_mode: LoadM
     );
     begin_epoch(checkpoint);
     for name in changed {
-        checkpoint.tables.entry(name).or_default().load = load_state(load_mode);
+        let state = checkpoint.tables.entry(name).or_default();
+        (state.load, state.request) = (load_state(load_mode), LoadRequest::default());
     }
 }
 

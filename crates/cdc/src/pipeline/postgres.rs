@@ -38,6 +38,7 @@ pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Err
         spool: source.streaming.then(|| config.pipeline.folder().join("spool")),
         load_workers: config.load.workers.count(),
         load_unit_rows: Options::LOAD_UNIT_ROWS,
+        snapshot_max: config.load.snapshot_max_minutes.duration(),
     })
 }
 

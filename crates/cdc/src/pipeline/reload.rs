@@ -5,16 +5,19 @@
 //!   delivered with a number would now be dropped as contained, and their numbers given to others.
 //! - It contains every transaction that was delivered before it.
 //! - From its snapshot to its last row nothing else is sent, and its fence is saved before anything is sent after it.
+//!
+//! A part of a table has a rule of its own: `catch_up`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use checkpoint::LoadState;
-use event::{KeyBound, Lsn, Sink, TableName};
+use event::{Failure as _, KeyBound, LoadRequest, Lsn, Sink, TableName};
 use tokio::time::Instant;
 use wal_reader::wire::{self, Mode};
 use wal_reader::{Begun, Loader, Options, Stream};
 
+use super::catch_up::catch_up;
 use super::delivery::Delivery;
 use super::first_load::read_unit;
 use super::stall;
@@ -83,19 +86,25 @@ impl Reloads {
         K: Sink,
         Error: From<K::Error>,
     {
-        let ControlRequest::Snapshot { tables, reply } = request;
+        let ControlRequest::Snapshot { tables, request, reply } = request;
         let is_new = |name: &TableName| {
             delivery.checkpoint.tables.get(name).is_none_or(|state| state.load == LoadState::Absent)
         };
         let new: Vec<TableName> = tables.iter().filter(|name| is_new(name)).cloned().collect();
-        if let Some(unknown) = self.first_unknown(&new).await? {
-            let known = delivery.checkpoint.tables.len();
+        let problem = match self.first_unknown(&new).await? {
+            Some(unknown) => {
+                let known = delivery.checkpoint.tables.len();
+                Some(format!("{unknown} is not one of this pipeline's {known} tables"))
+            }
+            None => refused(delivery, &tables, &new, &request),
+        };
+        if let Some(problem) = problem {
             // Nobody waits for the answer if the socket was closed.
-            _ = reply.send(Err(format!("{unknown} is not one of this pipeline's {known} tables")));
+            _ = reply.send(Err(problem));
             return Ok(Requested::Reloads);
         }
         for name in &tables {
-            delivery.checkpoint.tables.entry(name.clone()).or_default().load = LoadState::From(None);
+            delivery.checkpoint.tables.entry(name.clone()).or_default().load_anew(request.clone());
             self.pending.retain(|(pending, _)| pending != name);
             if !new.contains(name) {
                 self.pending.push_back((name.clone(), None));
@@ -132,6 +141,7 @@ impl Reloads {
         Error: From<K::Error>,
     {
         let Some((name, from)) = self.pending.front().cloned() else { return Ok(()) };
+        let request = delivery.checkpoint.request(&name);
         if stream.passed() < self.delivered_before {
             self.wait(LATER, "the stream has not passed yet what an earlier run may have delivered");
             return Ok(());
@@ -153,7 +163,12 @@ impl Reloads {
             None => {
                 stall::drain(delivery).await?;
                 let delivered = stream.delivered().cloned().unwrap_or_default();
-                loader.begin(&name, from, &delivered).await?
+                match loader.begin_as(&request, &name, from, &delivered).await.map_err(Error::Source) {
+                    Err(error) if is_the_request_s(&request, &error) => {
+                        return self.give_up(stream, delivery, &error).await;
+                    }
+                    begun => begun?,
+                }
             }
         };
         match begun {
@@ -166,7 +181,22 @@ impl Reloads {
                 if from.is_none() {
                     tracing::info!(table = %name, "loading beside the stream");
                 }
-                let next = read_unit(&mut loader, delivery, &name).await?;
+                if request.part.is_some() {
+                    let Some(overtaken) = catch_up(&loader, stream, delivery, &name).await? else {
+                        stream.forget_delivered();
+                        self.wait(LATER, "the stream is too far behind, or too much is changed at once");
+                        return Ok(());
+                    };
+                    tracing::debug!(table = %name, rows = overtaken.len(), "rows that were overtaken");
+                    loader.leave_out(overtaken);
+                    stall::drain(delivery).await?;
+                }
+                let next = match read_unit(&mut loader, delivery, &name).await {
+                    Err(error) if is_the_request_s(&request, &error) => {
+                        return self.give_up(stream, delivery, &error).await;
+                    }
+                    next => next?,
+                };
                 stall::drain(delivery).await?;
                 self.pending.pop_front();
                 if next.is_some() {
@@ -177,12 +207,31 @@ impl Reloads {
                 self.due = Instant::now() + SOON;
             }
         }
-        if self.pending.is_empty() {
+        // Catching up for a part has forgotten what was delivered before: the next one begins with a loader of its own.
+        if self.pending.is_empty() || request.part.is_some() {
             stream.forget_delivered();
         } else {
             self.loader = Some(loader);
         }
         Ok(())
+    }
+
+    /// What somebody asked for can't be done: that must not stop what goes on without it.
+    async fn give_up<K>(
+        &mut self,
+        stream: &mut Stream,
+        delivery: &mut Delivery<'_, K>,
+        error: &Error,
+    ) -> Result<(), Error>
+    where
+        K: Sink,
+        Error: From<K::Error>,
+    {
+        stream.forget_delivered();
+        if let Some((name, _)) = self.pending.pop_front() {
+            delivery.give_up_load(&name, error);
+        }
+        stall::drain(delivery).await
     }
 
     fn wait(&mut self, time: Duration, reason: &str) {
@@ -192,4 +241,26 @@ impl Reloads {
             tracing::info!(reason, "a load beside the stream waits");
         }
     }
+}
+
+/// Why these tables can't be read like this: a part is of a table whose other rows are known already.
+fn refused<K>(
+    delivery: &Delivery<'_, K>,
+    tables: &[TableName],
+    new: &[TableName],
+    request: &LoadRequest,
+) -> Option<String> {
+    request.part.as_ref()?;
+    let is_due_whole = |name: &&TableName| {
+        let state = delivery.checkpoint.tables.get(*name);
+        new.contains(name)
+            || state
+                .is_some_and(|state| matches!(state.load, LoadState::From(_)) && state.request.part.is_none())
+    };
+    tables.iter().find(is_due_whole).map(|name| format!("{name} is still to be loaded as a whole"))
+}
+
+/// Whether it is the part that was asked for that fails, and would fail again: its condition, its columns.
+fn is_the_request_s(request: &LoadRequest, error: &Error) -> bool {
+    request.part.is_some() && matches!(error, Error::Source(_)) && !error.is_retryable()
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use event::{Failure, Position};
 use tokio::time::Instant;
 use wal_reader::slot::Slot;
-use wal_reader::watch::Sight;
+use wal_reader::watch::{Idle, Sight};
 
 use super::lag::Lag;
 use super::rates::RateMeter;
@@ -176,9 +176,9 @@ impl Inner {
 
     pub(super) fn seen(&mut self, sight: Option<Sight>, now: Instant) {
         self.source_is_reachable = Some(sight.is_some());
-        let Some(Sight { slot, log_end }) = sight else { return };
+        let Some(Sight { slot, log_end, idle }) = sight else { return };
         self.lag.log_end(log_end, now);
-        self.slot = slot.map(|slot| (now, slot_report(slot)));
+        self.slot = slot.map(|slot| (now, slot_report(slot, idle)));
     }
 
     pub(super) fn is_alive(&self, now: Instant) -> bool {
@@ -270,12 +270,13 @@ impl Inner {
     }
 }
 
-fn slot_report(slot: Slot) -> SlotReport {
+fn slot_report(slot: Slot, idle: Option<Idle>) -> SlotReport {
     SlotReport {
         name: slot.name,
         wal_bytes: slot.held_bytes,
         // Below zero once the limit is passed and the next checkpoint of the server may take the WAL away.
         wal_left_bytes: slot.safe_wal_bytes.map(|bytes| bytes.max(0).unsigned_abs()),
         wal_status: slot.wal_status,
+        idle_left_seconds: idle.map(|idle| idle.left_seconds),
     }
 }

@@ -98,6 +98,9 @@ pub(crate) struct SlotReport {
     pub(crate) wal_left_bytes: Option<u64>,
     /// The server's word: `reserved`, `extended`, `unreserved` or `lost`.
     pub(crate) wal_status: Option<String>,
+    /// Until a server that gives slots without a reader up may do so; none while it has one, or without such a limit.
+    #[serde(default)]
+    pub(crate) idle_left_seconds: Option<u64>,
 }
 
 /// Read and not durable yet.

@@ -5,6 +5,8 @@ use event::{
     Transaction,
 };
 
+use wal_reader::watch::Idle;
+
 use super::inner::ERRORS_KEPT;
 use super::report::Flow;
 use super::*;
@@ -86,7 +88,11 @@ pub(crate) fn busy_now() -> Arc<Status> {
     status.sent(&batch("items", 1));
     status.in_flight(1, 1000);
     status.saved(Some(Position::Postgres(Lsn::from(0x10))));
-    status.seen(Some(Sight { slot: Some(slot()), log_end: Lsn::from(0x1010) }));
+    status.seen(Some(Sight {
+        slot: Some(slot()),
+        log_end: Lsn::from(0x1010),
+        idle: Some(Idle { left_seconds: 1800, limit_seconds: 3600 }),
+    }));
     status
 }
 
@@ -134,7 +140,7 @@ async fn the_lag_is_the_sink_s_not_the_reader_s() {
         let report = status.report();
         (report.lag_bytes.unwrap(), report.lag_seconds.unwrap())
     };
-    let seen = |end: u64| status.seen(Some(Sight { slot: None, log_end: Lsn::from(end) }));
+    let seen = |end: u64| status.seen(Some(Sight { slot: None, log_end: Lsn::from(end), idle: None }));
     status.streaming();
     status.delivered(Position::Postgres(Lsn::from(0x100)));
     seen(0x100);

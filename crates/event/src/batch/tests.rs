@@ -112,8 +112,8 @@ fn what_concerns_a_whole_table_concerns_all_its_partitions() {
     let load = LoadRef { id: "1", range: None };
     let mut batch = pool(Format::Protobuf).batch();
     for (body, all) in [
-        (Body::Truncate { table: &orders, table_seq: 1, part: 1 }, true),
-        (Body::LoadBegin { table: &orders, load }, true),
+        (Body::Truncate { table: &orders, load: None, table_seq: 1, part: 1 }, true),
+        (Body::LoadBegin { table: &orders, load, part: None }, true),
         (Body::LoadEnd { table: &orders, load, rows: 1 }, true),
         (insert(&orders, ROW), false),
         (Body::Heartbeat, false),

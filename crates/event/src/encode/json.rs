@@ -10,7 +10,9 @@ use temporal::write_timestamp;
 use text::{write_bytes, write_text};
 use value::{quoted, write_value};
 
-use crate::{Before, Body, Bytes, Cell, Column, Event, EventPosition, KeyBound, LoadRef, Lsn, Op, Table, id};
+use crate::{
+    Before, Body, Bytes, Cell, Column, Event, EventPosition, KeyBound, LoadPart, LoadRef, Lsn, Op, Table, id,
+};
 
 /// How the `json` format writes what JSON has no exact form for.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +60,10 @@ pub(super) fn write_event(
             write_rows(event, table, Before::None, Some(after), &[], options, out);
             write_load(table, &load, None, options, out);
         }
-        Body::LoadBegin { table, load } => write_load(table, &load, None, options, out),
+        Body::LoadBegin { table, load, part } => {
+            write_load(table, &load, None, options, out);
+            write_part(part, out);
+        }
         Body::LoadEnd { table, load, rows } => write_load(table, &load, Some(rows), options, out),
         Body::Message { prefix, content } => {
             write_message(prefix, content, event.transaction.is_some(), out);
@@ -69,6 +74,7 @@ pub(super) fn write_event(
                 write_load(table, &load, None, options, out);
             }
         }
+        Body::Truncate { table, load: Some(load), .. } => write_load(table, &load, None, options, out),
         Body::Truncate { .. } | Body::Heartbeat => {}
     }
     out.push(b'}');
@@ -209,6 +215,23 @@ fn write_load(
     name("to", out);
     bound(load.range.and_then(|range| range.to), out);
     out.push(b'}');
+}
+
+/// Beside `load`: what it reads, where that is not all.
+fn write_part(part: Option<&LoadPart>, out: &mut Vec<u8>) {
+    let Some(part) = part else { return };
+    name("part", out);
+    out.extend_from_slice(b"{\"filter\":");
+    or_null(part.filter.as_deref(), out, write_text);
+    name("columns", out);
+    out.push(b'[');
+    for (n, column) in part.columns.iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        write_text(column, out);
+    }
+    out.extend_from_slice(b"]}");
 }
 
 fn write_message(prefix: &str, content: &[u8], transactional: bool, out: &mut Vec<u8>) {

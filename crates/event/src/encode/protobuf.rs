@@ -4,7 +4,7 @@
 //! encoder writes for the same message, which is what the tests hold it to. A nested message's length comes before
 //! its content: one byte is left for it, and the rare content of 128 bytes or more is moved up.
 
-use crate::{Before, Body, Cell, Event, EventPosition, LoadRef, Op, Table};
+use crate::{Before, Body, Cell, Event, EventPosition, LoadPart, LoadRef, Op, Table};
 
 /// Appends the key columns' cells as a `Row`.
 pub(super) fn write_key(table: &Table, row: &[Cell<'_>], out: &mut Vec<u8>) {
@@ -38,9 +38,13 @@ pub(super) fn write_event(source: &str, epoch: u64, event: &Event<'_>, out: &mut
     write_rows(event, out);
     varint_field(22, event.part().into(), out);
     match body {
-        Body::Read { load, .. } | Body::LoadBegin { load, .. } | Body::Schema { load: Some(load), .. } => {
-            nested(23, out, |out| write_load(load, 0, out));
-        }
+        Body::Read { load, .. }
+        | Body::Schema { load: Some(load), .. }
+        | Body::Truncate { load: Some(load), .. } => nested(23, out, |out| write_load(load, 0, out)),
+        Body::LoadBegin { load, part, .. } => nested(23, out, |out| {
+            write_load(load, 0, out);
+            write_part(*part, out);
+        }),
         Body::LoadEnd { load, rows, .. } => nested(23, out, |out| write_load(load, *rows, out)),
         Body::Message { prefix, content } => nested(24, out, |out| {
             text_field(1, prefix, out);
@@ -158,6 +162,14 @@ fn write_load(load: &LoadRef<'_>, rows: u64, out: &mut Vec<u8>) {
             nested(field, out, |out| write_values([bound.cell()].iter(), 1, out));
         }
     }
+}
+
+fn write_part(part: Option<&LoadPart>, out: &mut Vec<u8>) {
+    let Some(part) = part else { return };
+    nested(5, out, |out| {
+        text_field(1, part.filter.as_deref().unwrap_or_default(), out);
+        part.columns.iter().for_each(|column| bytes_field(2, column.as_bytes(), out));
+    });
 }
 
 fn write_schema(table: &Table, out: &mut Vec<u8>) {

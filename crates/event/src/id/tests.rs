@@ -123,7 +123,7 @@ fn ids_of_change(change: &Change, mut push: impl FnMut(Body<'_>)) {
                 if *announces {
                     push(announce(part));
                 }
-                push(Body::Truncate { table, table_seq, part });
+                push(Body::Truncate { table, load: None, table_seq, part });
             }
         }
     }
@@ -167,11 +167,12 @@ fn places_are_written_as_the_table_above_says() {
         (Some(4), Body::Message { prefix: "", content: &[] }, "shop/1/0000000001A2B400/4"),
         (None, Body::Message { prefix: "", content: &[] }, "shop/1/0000000001A2B400/m"),
         (None, Body::Heartbeat, "shop/1/0000000001A2B400/h"),
-        (Some(4), Body::Truncate { table, table_seq: 1, part: 2 }, "shop/1/0000000001A2B400/4t2"),
+        (Some(4), Body::Truncate { table, load: None, table_seq: 1, part: 2 }, "shop/1/0000000001A2B400/4t2"),
+        (None, Body::Truncate { table, load: Some(load), table_seq: 0, part: 0 }, "shop/1/load/1-2/truncate"),
         (Some(4), Body::Schema { table, load: None, part: 0 }, "shop/1/0000000001A2B400/4s"),
         (Some(4), Body::Schema { table, load: None, part: 2 }, "shop/1/0000000001A2B400/4s2"),
         (None, Body::Schema { table, load: Some(load), part: 0 }, "shop/1/load/1-2/schema"),
-        (None, Body::LoadBegin { table, load }, "shop/1/load/1-2/begin"),
+        (None, Body::LoadBegin { table, load, part: None }, "shop/1/load/1-2/begin"),
         (None, Body::LoadEnd { table, load, rows: 3 }, "shop/1/load/1-2/end"),
     ] {
         assert_eq!(id_of(1, 0x1A2_B400, seq, body), expected);

@@ -94,6 +94,7 @@ fn formats() -> Vec<(&'static str, Format)> {
 fn events() -> Vec<(&'static str, Spec)> {
     let before = |row: Row| BeforeSpec::Key(row);
     let key_only = |id| vec![Cell::Int(id), Cell::Omitted, Cell::Omitted, Cell::Omitted, Cell::Omitted];
+    let part = LoadPart { filter: Some("total > 5".into()), columns: vec!["note".into(), "tags".into()] };
     let load = || LoadSpec { id: "1795252500-3".into(), range: None };
     let ranged = LoadSpec {
         id: "1795252500-4".into(),
@@ -117,7 +118,7 @@ fn events() -> Vec<(&'static str, Spec)> {
                 },
             ),
         ),
-        ("truncate", order_event(7, BodySpec::Truncate { table_seq: 1016, part: 1 })),
+        ("truncate", order_event(7, BodySpec::Truncate { load: None, table_seq: 1016, part: 1 })),
         (
             "read",
             Spec {
@@ -128,7 +129,24 @@ fn events() -> Vec<(&'static str, Spec)> {
                 )
             },
         ),
-        ("load_begin", Spec { transaction: None, ..order_event(0, BodySpec::LoadBegin { load: load() }) }),
+        (
+            "load_begin",
+            Spec { transaction: None, ..order_event(0, BodySpec::LoadBegin { load: load(), part: None }) },
+        ),
+        (
+            "load_begin_part",
+            Spec {
+                transaction: None,
+                ..order_event(0, BodySpec::LoadBegin { load: load(), part: Some(part) })
+            },
+        ),
+        (
+            "load_truncate",
+            Spec {
+                transaction: None,
+                ..order_event(0, BodySpec::Truncate { load: Some(load()), table_seq: 0, part: 0 })
+            },
+        ),
         (
             "load_end",
             Spec { transaction: None, ..order_event(0, BodySpec::LoadEnd { load: load(), rows: 2 }) },

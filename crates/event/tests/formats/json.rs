@@ -149,7 +149,11 @@ fn check_body(spec: &Spec, sent: &Sent, object: &mut Map<String, Value>) {
             assert_eq!((op, seq), (json!("delete"), json!(table_seq)));
             check_rows(old(before), None, &[]);
         }
-        BodySpec::Truncate { table_seq, .. } => {
+        BodySpec::Truncate { load: Some(load), .. } => {
+            assert_eq!((op, seq), (json!("truncate"), Value::Null));
+            check_load(spec, load, None, &take("load"));
+        }
+        BodySpec::Truncate { load: None, table_seq, .. } => {
             assert_eq!((op, seq), (json!("truncate"), json!(table_seq)));
         }
         BodySpec::Read { load, seq: load_seq, after, .. } => {
@@ -157,9 +161,12 @@ fn check_body(spec: &Spec, sent: &Sent, object: &mut Map<String, Value>) {
             check_rows(None, Some(after), &[]);
             check_load(spec, load, None, &take("load"));
         }
-        BodySpec::LoadBegin { load } => {
+        BodySpec::LoadBegin { load, part } => {
             assert_eq!((op, seq), (json!("load_begin"), Value::Null));
             check_load(spec, load, None, &take("load"));
+            if let Some(part) = part {
+                assert_eq!(take("part"), json!({"filter": part.filter, "columns": part.columns}));
+            }
         }
         BodySpec::LoadEnd { load, rows } => {
             assert_eq!((op, seq), (json!("load_end"), Value::Null));

@@ -146,9 +146,10 @@ pub(crate) fn expected_event(spec: &Spec) -> ChangeEvent {
             set_before(&mut event, before);
             event.part = u32::from(*key_change);
         }
-        BodySpec::Truncate { table_seq, part } => {
+        BodySpec::Truncate { load, table_seq, part } => {
             event.set_op(envelope::Op::Truncate);
-            event.table_seq = *table_seq;
+            event.table_seq = if load.is_some() { 0 } else { *table_seq };
+            event.load = load.as_ref().map(|load| expected_load(load, 0));
             event.part = *part;
         }
         BodySpec::Read { load, seq, after, .. } => {
@@ -158,9 +159,13 @@ pub(crate) fn expected_event(spec: &Spec) -> ChangeEvent {
             event.after = Some(expected_row(after));
             event.load = Some(expected_load(load, 0));
         }
-        BodySpec::LoadBegin { load } => {
+        BodySpec::LoadBegin { load, part } => {
             event.set_op(envelope::Op::LoadBegin);
-            event.load = Some(expected_load(load, 0));
+            let part = part.as_ref().map(|part| envelope::LoadPart {
+                filter: part.filter.clone().unwrap_or_default(),
+                columns: part.columns.clone(),
+            });
+            event.load = Some(envelope::Load { part, ..expected_load(load, 0) });
         }
         BodySpec::LoadEnd { load, rows } => {
             event.set_op(envelope::Op::LoadEnd);
@@ -246,6 +251,7 @@ fn expected_load(load: &LoadSpec, rows: u64) -> envelope::Load {
         rows,
         from: bound(load.range.as_ref().and_then(|range| range.from)),
         to: bound(load.range.as_ref().and_then(|range| range.to)),
+        part: None,
     }
 }
 

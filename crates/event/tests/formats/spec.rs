@@ -47,9 +47,9 @@ pub(crate) enum BodySpec {
     Insert { table_seq: u64, after: Row, key_change: bool, fetched: Vec<usize> },
     Update { table_seq: u64, before: BeforeSpec, after: Row, fetched: Vec<usize> },
     Delete { table_seq: u64, before: BeforeSpec, key_change: bool },
-    Truncate { table_seq: u64, part: u32 },
+    Truncate { load: Option<LoadSpec>, table_seq: u64, part: u32 },
     Read { load: LoadSpec, seq: u64, after: Row, row_id: Option<String> },
-    LoadBegin { load: LoadSpec },
+    LoadBegin { load: LoadSpec, part: Option<LoadPart> },
     LoadEnd { load: LoadSpec, rows: u64 },
     Message { prefix: String, content: Vec<u8> },
     Schema { load: Option<LoadSpec>, part: u32 },
@@ -81,13 +81,18 @@ impl Spec {
                     before: before.view(),
                     key_change: *key_change,
                 },
-                BodySpec::Truncate { table_seq, part } => {
-                    Body::Truncate { table, table_seq: *table_seq, part: *part }
-                }
+                BodySpec::Truncate { load, table_seq, part } => Body::Truncate {
+                    table,
+                    load: load.as_ref().map(LoadSpec::view),
+                    table_seq: *table_seq,
+                    part: *part,
+                },
                 BodySpec::Read { load, seq, after, row_id } => {
                     Body::Read { table, load: load.view(), seq: *seq, after, row_id: row_id.as_deref() }
                 }
-                BodySpec::LoadBegin { load } => Body::LoadBegin { table, load: load.view() },
+                BodySpec::LoadBegin { load, part } => {
+                    Body::LoadBegin { table, load: load.view(), part: part.as_ref() }
+                }
                 BodySpec::LoadEnd { load, rows } => Body::LoadEnd { table, load: load.view(), rows: *rows },
                 BodySpec::Message { prefix, content } => Body::Message { prefix, content },
                 BodySpec::Schema { load, part } => {
@@ -273,6 +278,11 @@ fn any_before(shape: &Shape) -> impl Strategy<Value = BeforeSpec> + use<> {
     ]
 }
 
+fn any_part() -> impl Strategy<Value = LoadPart> {
+    let columns = vec("[a-z\"]{1,5}", 0..3);
+    (option::of("[a-z<>=' \"]{1,20}"), columns).prop_map(|(filter, columns)| LoadPart { filter, columns })
+}
+
 fn any_load() -> impl Strategy<Value = LoadSpec> {
     let bound = prop_oneof![
         any::<i64>().prop_map(KeyBound::Int),
@@ -298,10 +308,11 @@ fn any_body(shape: &Shape) -> impl Strategy<Value = BodySpec> + use<> {
         }),
         2 => (seq(), before(), any::<bool>())
             .prop_map(|(table_seq, before, key_change)| BodySpec::Delete { table_seq, before, key_change }),
-        1 => (seq(), any::<u32>()).prop_map(|(table_seq, part)| BodySpec::Truncate { table_seq, part }),
+        1 => (option::of(any_load()), seq(), any::<u32>())
+            .prop_map(|(load, table_seq, part)| BodySpec::Truncate { load, table_seq, part }),
         2 => (any_load(), seq(), row(), option::of("\\([0-9]{1,5},[0-9]{1,3}\\)"))
             .prop_map(|(load, seq, after, row_id)| BodySpec::Read { load, seq, after, row_id }),
-        1 => any_load().prop_map(|load| BodySpec::LoadBegin { load }),
+        1 => (any_load(), option::of(any_part())).prop_map(|(load, part)| BodySpec::LoadBegin { load, part }),
         1 => (any_load(), seq()).prop_map(|(load, rows)| BodySpec::LoadEnd { load, rows }),
         1 => (any_text(), vec(any::<u8>(), 0..200))
             .prop_map(|(prefix, content)| BodySpec::Message { prefix, content }),

@@ -88,7 +88,11 @@ impl Maker {
     }
 
     pub fn truncate(&self, batch: &mut Batch, number: u64) {
-        self.push(batch, number, Body::Truncate { table: &self.table, table_seq: number, part: 1 });
+        self.push(
+            batch,
+            number,
+            Body::Truncate { table: &self.table, load: None, table_seq: number, part: 1 },
+        );
     }
 
     pub fn schema(&self, batch: &mut Batch, number: u64) {

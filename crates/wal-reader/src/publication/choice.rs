@@ -4,6 +4,7 @@ use event::TableName;
 
 use super::{Plan, Taking, add_sql, plan};
 use crate::catalog::Candidate;
+use crate::identity::Identity;
 use crate::sql::{quote_table, quote_text};
 use crate::wire::Connection;
 use crate::{Error, Options};
@@ -56,10 +57,10 @@ pub(super) async fn choose<'c>(
 
 /// What keeps a table from being published.
 fn obstacle(candidate: &Candidate, options: &Options, not_addable: &BTreeSet<TableName>) -> Option<String> {
-    if !candidate.has_replica_identity {
+    if let Identity::None(why) = candidate.identity {
         return Some(format!(
-            "it has no replica identity, so publishing it would make its UPDATE and DELETE fail. Give it a primary key, or: \
-             ALTER TABLE {} REPLICA IDENTITY FULL;",
+            "it has no replica identity ({why}), so publishing it would make its UPDATE and DELETE fail. Give it a primary \
+             key, or: ALTER TABLE {} REPLICA IDENTITY FULL;",
             quote_table(&candidate.name)
         ));
     }

@@ -147,7 +147,7 @@ impl Attempt<'_> {
     async fn introduce(&self, connection: &mut Connection) -> Result<(), Error> {
         startup::write_packet(connection, self.config, self.mode)?;
         connection.send(&startup::DOING).await?;
-        authenticate(connection, self.config, self.host).await?;
+        authenticate(connection, self.config, self.host).await.map_err(|error| self.explain_proxy(error))?;
         startup::finish(connection).await.map_err(|error| self.explain(error))
     }
 
@@ -190,6 +190,17 @@ impl Attempt<'_> {
             Some(server) if self.mode == Mode::Replication && server.sqlstate == "42501" => {
                 let (role, said) = (self.config.user.clone(), server.message.clone());
                 Refusal::NoReplicationRight { role, said }.into()
+            }
+            _ => error,
+        }
+    }
+
+    /// A pooler refuses what it does not know before it asks for a password (`decide_startup_pool` in PgBouncer's
+    /// client.c); no server of PostgreSQL's own says this.
+    fn explain_proxy(&self, error: Error) -> Error {
+        match error.server_error() {
+            Some(server) if server.message.to_lowercase().contains("unsupported startup parameter") => {
+                Refusal::Proxy { server: self.endpoint().to_string(), said: server.message.clone() }.into()
             }
             _ => error,
         }

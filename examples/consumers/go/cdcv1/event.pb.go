@@ -1165,15 +1165,17 @@ func (x *Other) GetText() string {
 	return ""
 }
 
-// LOAD_BEGIN, READ, LOAD_END: keys in the range that were not seen under this id by LOAD_END are gone from the source.
+// LOAD_BEGIN, READ, LOAD_END, and a TRUNCATE that makes room for a load: keys in the range that were not seen under this id by LOAD_END are gone from the source.
 type Load struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// LOAD_END: how many READ events the load had.
 	Rows uint64 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
 	// The range of keys that was read: from <= key < to. An absent bound is open; both absent: the whole table.
-	From          *Row `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
-	To            *Row `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
+	From *Row `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	To   *Row `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
+	// LOAD_BEGIN of a load that reads a part alone: it has no LOAD_END, and what it leaves out is not gone.
+	Part          *LoadPart `protobuf:"bytes,5,opt,name=part,proto3" json:"part,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1236,6 +1238,67 @@ func (x *Load) GetTo() *Row {
 	return nil
 }
 
+func (x *Load) GetPart() *LoadPart {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+type LoadPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A condition on the rows, in the database's language. Empty: all rows.
+	Filter string `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The columns that are read, beside the key's; the others are `omitted`. Empty: all columns.
+	Columns       []string `protobuf:"bytes,2,rep,name=columns,proto3" json:"columns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoadPart) Reset() {
+	*x = LoadPart{}
+	mi := &file_cdc_v1_event_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadPart) ProtoMessage() {}
+
+func (x *LoadPart) ProtoReflect() protoreflect.Message {
+	mi := &file_cdc_v1_event_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadPart.ProtoReflect.Descriptor instead.
+func (*LoadPart) Descriptor() ([]byte, []int) {
+	return file_cdc_v1_event_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *LoadPart) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *LoadPart) GetColumns() []string {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
 // pg_logical_emit_message.
 type Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1248,7 +1311,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_cdc_v1_event_proto_msgTypes[11]
+	mi := &file_cdc_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +1323,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_cdc_v1_event_proto_msgTypes[11]
+	mi := &file_cdc_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +1336,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_cdc_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_cdc_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Message) GetPrefix() string {
@@ -1310,7 +1373,7 @@ type TableSchema struct {
 
 func (x *TableSchema) Reset() {
 	*x = TableSchema{}
-	mi := &file_cdc_v1_event_proto_msgTypes[12]
+	mi := &file_cdc_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1322,7 +1385,7 @@ func (x *TableSchema) String() string {
 func (*TableSchema) ProtoMessage() {}
 
 func (x *TableSchema) ProtoReflect() protoreflect.Message {
-	mi := &file_cdc_v1_event_proto_msgTypes[12]
+	mi := &file_cdc_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1335,7 +1398,7 @@ func (x *TableSchema) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TableSchema.ProtoReflect.Descriptor instead.
 func (*TableSchema) Descriptor() ([]byte, []int) {
-	return file_cdc_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_cdc_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TableSchema) GetSchema() string {
@@ -1379,7 +1442,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_cdc_v1_event_proto_msgTypes[13]
+	mi := &file_cdc_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +1454,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_cdc_v1_event_proto_msgTypes[13]
+	mi := &file_cdc_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +1467,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_cdc_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_cdc_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Column) GetName() string {
@@ -1513,12 +1576,16 @@ const file_cdc_v1_event_proto_rawDesc = "" +
 	"\x06values\x18\x01 \x03(\v2\r.cdc.v1.ValueR\x06values\"/\n" +
 	"\x05Other\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"h\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x8e\x01\n" +
 	"\x04Load\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x04R\x04rows\x12\x1f\n" +
 	"\x04from\x18\x03 \x01(\v2\v.cdc.v1.RowR\x04from\x12\x1b\n" +
-	"\x02to\x18\x04 \x01(\v2\v.cdc.v1.RowR\x02to\"a\n" +
+	"\x02to\x18\x04 \x01(\v2\v.cdc.v1.RowR\x02to\x12$\n" +
+	"\x04part\x18\x05 \x01(\v2\x10.cdc.v1.LoadPartR\x04part\"<\n" +
+	"\bLoadPart\x12\x16\n" +
+	"\x06filter\x18\x01 \x01(\tR\x06filter\x12\x18\n" +
+	"\acolumns\x18\x02 \x03(\tR\acolumns\"a\n" +
 	"\aMessage\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x18\n" +
 	"\acontent\x18\x02 \x01(\fR\acontent\x12$\n" +
@@ -1566,7 +1633,7 @@ func file_cdc_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_cdc_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cdc_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_cdc_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_cdc_v1_event_proto_goTypes = []any{
 	(Op)(0),                  // 0: cdc.v1.Op
 	(BeforeKind)(0),          // 1: cdc.v1.BeforeKind
@@ -1581,9 +1648,10 @@ var file_cdc_v1_event_proto_goTypes = []any{
 	(*Array)(nil),            // 10: cdc.v1.Array
 	(*Other)(nil),            // 11: cdc.v1.Other
 	(*Load)(nil),             // 12: cdc.v1.Load
-	(*Message)(nil),          // 13: cdc.v1.Message
-	(*TableSchema)(nil),      // 14: cdc.v1.TableSchema
-	(*Column)(nil),           // 15: cdc.v1.Column
+	(*LoadPart)(nil),         // 13: cdc.v1.LoadPart
+	(*Message)(nil),          // 14: cdc.v1.Message
+	(*TableSchema)(nil),      // 15: cdc.v1.TableSchema
+	(*Column)(nil),           // 16: cdc.v1.Column
 }
 var file_cdc_v1_event_proto_depIdxs = []int32{
 	0,  // 0: cdc.v1.ChangeEvent.op:type_name -> cdc.v1.Op
@@ -1596,8 +1664,8 @@ var file_cdc_v1_event_proto_depIdxs = []int32{
 	1,  // 7: cdc.v1.ChangeEvent.before_kind:type_name -> cdc.v1.BeforeKind
 	7,  // 8: cdc.v1.ChangeEvent.after:type_name -> cdc.v1.Row
 	12, // 9: cdc.v1.ChangeEvent.load:type_name -> cdc.v1.Load
-	13, // 10: cdc.v1.ChangeEvent.message:type_name -> cdc.v1.Message
-	14, // 11: cdc.v1.ChangeEvent.table_schema:type_name -> cdc.v1.TableSchema
+	14, // 10: cdc.v1.ChangeEvent.message:type_name -> cdc.v1.Message
+	15, // 11: cdc.v1.ChangeEvent.table_schema:type_name -> cdc.v1.TableSchema
 	8,  // 12: cdc.v1.Row.values:type_name -> cdc.v1.Value
 	9,  // 13: cdc.v1.Value.null:type_name -> cdc.v1.Empty
 	9,  // 14: cdc.v1.Value.unchanged:type_name -> cdc.v1.Empty
@@ -1607,12 +1675,13 @@ var file_cdc_v1_event_proto_depIdxs = []int32{
 	8,  // 18: cdc.v1.Array.values:type_name -> cdc.v1.Value
 	7,  // 19: cdc.v1.Load.from:type_name -> cdc.v1.Row
 	7,  // 20: cdc.v1.Load.to:type_name -> cdc.v1.Row
-	15, // 21: cdc.v1.TableSchema.columns:type_name -> cdc.v1.Column
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	13, // 21: cdc.v1.Load.part:type_name -> cdc.v1.LoadPart
+	16, // 22: cdc.v1.TableSchema.columns:type_name -> cdc.v1.Column
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_cdc_v1_event_proto_init() }
@@ -1651,7 +1720,7 @@ func file_cdc_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cdc_v1_event_proto_rawDesc), len(file_cdc_v1_event_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -44,7 +44,7 @@ fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use event::TableName;
-    use wal_reader::overview::Identity;
+    use wal_reader::overview::{Identity, NoIdentity};
 
     use super::*;
     use crate::config::TablePattern;
@@ -62,9 +62,9 @@ mod tests {
         let tables = names.map(|(schema, table, is_usable)| TableOverview {
             name: TableName::new(schema, table),
             bytes: 0,
-            identity: if is_usable { Identity::PrimaryKey } else { Identity::None },
+            identity: if is_usable { Identity::PrimaryKey } else { Identity::None(NoIdentity::NoKey) },
         });
-        let proposal = Proposal::of(&tables, |table| table.identity != Identity::None);
+        let proposal = Proposal::of(&tables, |table| !table.identity.is_none());
         assert_eq!(proposal.tables, ["log.\"y*\"", "public.*"]);
         assert_eq!(proposal.exclude_tables, ["public.\"Odd.\"\"*\""]);
         let matches = |patterns: &[String], name: &TableName| {

@@ -13,7 +13,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file cdc/v1/event.proto.
  */
 export const file_cdc_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChJjZGMvdjEvZXZlbnQucHJvdG8SBmNkYy52MSKxBQoLQ2hhbmdlRXZlbnQSFgoCb3AYASABKA4yCi5jZGMudjEuT3ASDgoGc291cmNlGAIgASgJEg0KBWVwb2NoGAMgASgEEg4KBnNjaGVtYRgEIAEoCRINCgV0YWJsZRgFIAEoCRIRCglzY2hlbWFfZnAYBiABKAYSLAoIcG9zdGdyZXMYByABKAsyGC5jZGMudjEuUG9zdGdyZXNQb3NpdGlvbkgAEiYKBW15c3FsGAggASgLMhUuY2RjLnYxLk15c3FsUG9zaXRpb25IABIqCgdtYXJpYWRiGAkgASgLMhcuY2RjLnYxLk1hcmlhZGJQb3NpdGlvbkgAEiQKBHBvbGwYCiABKAsyFC5jZGMudjEuUG9sbFBvc2l0aW9uSAASDAoEdHhpZBgLIAEoCRIOCgZ0eF9zZXEYDCABKAQSEQoJdGFibGVfc2VxGA0gASgEEhYKDmNvbW1pdF90aW1lX3VzGA4gASgDEhgKEGNhcHR1cmVkX3RpbWVfdXMYDyABKAMSEwoGb3JpZ2luGBAgASgJSAGIAQESGAoDa2V5GBEgASgLMgsuY2RjLnYxLlJvdxIbCgZiZWZvcmUYEiABKAsyCy5jZGMudjEuUm93EicKC2JlZm9yZV9raW5kGBMgASgOMhIuY2RjLnYxLkJlZm9yZUtpbmQSGgoFYWZ0ZXIYFCABKAsyCy5jZGMudjEuUm93Eg8KB2ZldGNoZWQYFSADKA0SDAoEcGFydBgWIAEoDRIaCgRsb2FkGBcgASgLMgwuY2RjLnYxLkxvYWQSIAoHbWVzc2FnZRgYIAEoCzIPLmNkYy52MS5NZXNzYWdlEikKDHRhYmxlX3NjaGVtYRgZIAEoCzITLmNkYy52MS5UYWJsZVNjaGVtYUIKCghwb3NpdGlvbkIJCgdfb3JpZ2luIjMKEFBvc3RncmVzUG9zaXRpb24SEgoKY29tbWl0X2xzbhgBIAEoBhILCgNsc24YAiABKAYiOwoNTXlzcWxQb3NpdGlvbhIMCgRndGlkGAEgASgJEgwKBGZpbGUYAiABKAkSDgoGb2Zmc2V0GAMgASgEIj0KD01hcmlhZGJQb3NpdGlvbhIMCgRndGlkGAEgASgJEgwKBGZpbGUYAiABKAkSDgoGb2Zmc2V0GAMgASgEIhwKDFBvbGxQb3NpdGlvbhIMCgRzY2FuGAEgASgEIiQKA1JvdxIdCgZ2YWx1ZXMYASADKAsyDS5jZGMudjEuVmFsdWUijwMKBVZhbHVlEh0KBG51bGwYASABKAsyDS5jZGMudjEuRW1wdHlIABIiCgl1bmNoYW5nZWQYAiABKAsyDS5jZGMudjEuRW1wdHlIABIgCgdvbWl0dGVkGAMgASgLMg0uY2RjLnYxLkVtcHR5SAASDgoEYm9vbBgEIAEoCEgAEg8KBWludDY0GAUgASgDSAASEAoGdWludDY0GAYgASgESAASEAoGZG91YmxlGAcgASgBSAASEQoHZGVjaW1hbBgIIAEoCUgAEhAKBnN0cmluZxgJIAEoCUgAEg8KBWJ5dGVzGAogASgMSAASFgoMdGltZXN0YW1wX3VzGAsgASgDSAASEwoJZGF0ZV9kYXlzGAwgASgFSAASEQoHdGltZV91cxgNIAEoA0gAEg4KBHV1aWQYDiABKAxIABIeCgVhcnJheRgPIAEoCzINLmNkYy52MS5BcnJheUgAEg4KBGpzb24YECABKAlIABIeCgVvdGhlchgRIAEoCzINLmNkYy52MS5PdGhlckgAQgYKBGtpbmQiBwoFRW1wdHkiJgoFQXJyYXkSHQoGdmFsdWVzGAEgAygLMg0uY2RjLnYxLlZhbHVlIiMKBU90aGVyEgwKBHR5cGUYASABKAkSDAoEdGV4dBgCIAEoCSJUCgRMb2FkEgoKAmlkGAEgASgJEgwKBHJvd3MYAiABKAQSGQoEZnJvbRgDIAEoCzILLmNkYy52MS5Sb3cSFwoCdG8YBCABKAsyCy5jZGMudjEuUm93IkEKB01lc3NhZ2USDgoGcHJlZml4GAEgASgJEg8KB2NvbnRlbnQYAiABKAwSFQoNdHJhbnNhY3Rpb25hbBgDIAEoCCJaCgtUYWJsZVNjaGVtYRIOCgZzY2hlbWEYASABKAkSDQoFdGFibGUYAiABKAkSHwoHY29sdW1ucxgDIAMoCzIOLmNkYy52MS5Db2x1bW4SCwoDa2V5GAQgAygNIk0KBkNvbHVtbhIMCgRuYW1lGAEgASgJEgwKBHR5cGUYAiABKAkSEAoIdHlwZV9vaWQYAyABKA0SFQoNdHlwZV9tb2RpZmllchgEIAEoBSq4AQoCT3ASEgoOT1BfVU5TUEVDSUZJRUQQABINCglPUF9JTlNFUlQQARINCglPUF9VUERBVEUQAhINCglPUF9ERUxFVEUQAxIPCgtPUF9UUlVOQ0FURRAEEgsKB09QX1JFQUQQBRIRCg1PUF9MT0FEX0JFR0lOEAYSDwoLT1BfTE9BRF9FTkQQBxIOCgpPUF9NRVNTQUdFEAgSDQoJT1BfU0NIRU1BEAkSEAoMT1BfSEVBUlRCRUFUEAoqTQoKQmVmb3JlS2luZBIUChBCRUZPUkVfS0lORF9OT05FEAASEwoPQkVGT1JFX0tJTkRfS0VZEAESFAoQQkVGT1JFX0tJTkRfRlVMTBACYgZwcm90bzM");
+  fileDesc("ChJjZGMvdjEvZXZlbnQucHJvdG8SBmNkYy52MSKxBQoLQ2hhbmdlRXZlbnQSFgoCb3AYASABKA4yCi5jZGMudjEuT3ASDgoGc291cmNlGAIgASgJEg0KBWVwb2NoGAMgASgEEg4KBnNjaGVtYRgEIAEoCRINCgV0YWJsZRgFIAEoCRIRCglzY2hlbWFfZnAYBiABKAYSLAoIcG9zdGdyZXMYByABKAsyGC5jZGMudjEuUG9zdGdyZXNQb3NpdGlvbkgAEiYKBW15c3FsGAggASgLMhUuY2RjLnYxLk15c3FsUG9zaXRpb25IABIqCgdtYXJpYWRiGAkgASgLMhcuY2RjLnYxLk1hcmlhZGJQb3NpdGlvbkgAEiQKBHBvbGwYCiABKAsyFC5jZGMudjEuUG9sbFBvc2l0aW9uSAASDAoEdHhpZBgLIAEoCRIOCgZ0eF9zZXEYDCABKAQSEQoJdGFibGVfc2VxGA0gASgEEhYKDmNvbW1pdF90aW1lX3VzGA4gASgDEhgKEGNhcHR1cmVkX3RpbWVfdXMYDyABKAMSEwoGb3JpZ2luGBAgASgJSAGIAQESGAoDa2V5GBEgASgLMgsuY2RjLnYxLlJvdxIbCgZiZWZvcmUYEiABKAsyCy5jZGMudjEuUm93EicKC2JlZm9yZV9raW5kGBMgASgOMhIuY2RjLnYxLkJlZm9yZUtpbmQSGgoFYWZ0ZXIYFCABKAsyCy5jZGMudjEuUm93Eg8KB2ZldGNoZWQYFSADKA0SDAoEcGFydBgWIAEoDRIaCgRsb2FkGBcgASgLMgwuY2RjLnYxLkxvYWQSIAoHbWVzc2FnZRgYIAEoCzIPLmNkYy52MS5NZXNzYWdlEikKDHRhYmxlX3NjaGVtYRgZIAEoCzITLmNkYy52MS5UYWJsZVNjaGVtYUIKCghwb3NpdGlvbkIJCgdfb3JpZ2luIjMKEFBvc3RncmVzUG9zaXRpb24SEgoKY29tbWl0X2xzbhgBIAEoBhILCgNsc24YAiABKAYiOwoNTXlzcWxQb3NpdGlvbhIMCgRndGlkGAEgASgJEgwKBGZpbGUYAiABKAkSDgoGb2Zmc2V0GAMgASgEIj0KD01hcmlhZGJQb3NpdGlvbhIMCgRndGlkGAEgASgJEgwKBGZpbGUYAiABKAkSDgoGb2Zmc2V0GAMgASgEIhwKDFBvbGxQb3NpdGlvbhIMCgRzY2FuGAEgASgEIiQKA1JvdxIdCgZ2YWx1ZXMYASADKAsyDS5jZGMudjEuVmFsdWUijwMKBVZhbHVlEh0KBG51bGwYASABKAsyDS5jZGMudjEuRW1wdHlIABIiCgl1bmNoYW5nZWQYAiABKAsyDS5jZGMudjEuRW1wdHlIABIgCgdvbWl0dGVkGAMgASgLMg0uY2RjLnYxLkVtcHR5SAASDgoEYm9vbBgEIAEoCEgAEg8KBWludDY0GAUgASgDSAASEAoGdWludDY0GAYgASgESAASEAoGZG91YmxlGAcgASgBSAASEQoHZGVjaW1hbBgIIAEoCUgAEhAKBnN0cmluZxgJIAEoCUgAEg8KBWJ5dGVzGAogASgMSAASFgoMdGltZXN0YW1wX3VzGAsgASgDSAASEwoJZGF0ZV9kYXlzGAwgASgFSAASEQoHdGltZV91cxgNIAEoA0gAEg4KBHV1aWQYDiABKAxIABIeCgVhcnJheRgPIAEoCzINLmNkYy52MS5BcnJheUgAEg4KBGpzb24YECABKAlIABIeCgVvdGhlchgRIAEoCzINLmNkYy52MS5PdGhlckgAQgYKBGtpbmQiBwoFRW1wdHkiJgoFQXJyYXkSHQoGdmFsdWVzGAEgAygLMg0uY2RjLnYxLlZhbHVlIiMKBU90aGVyEgwKBHR5cGUYASABKAkSDAoEdGV4dBgCIAEoCSJ0CgRMb2FkEgoKAmlkGAEgASgJEgwKBHJvd3MYAiABKAQSGQoEZnJvbRgDIAEoCzILLmNkYy52MS5Sb3cSFwoCdG8YBCABKAsyCy5jZGMudjEuUm93Eh4KBHBhcnQYBSABKAsyEC5jZGMudjEuTG9hZFBhcnQiKwoITG9hZFBhcnQSDgoGZmlsdGVyGAEgASgJEg8KB2NvbHVtbnMYAiADKAkiQQoHTWVzc2FnZRIOCgZwcmVmaXgYASABKAkSDwoHY29udGVudBgCIAEoDBIVCg10cmFuc2FjdGlvbmFsGAMgASgIIloKC1RhYmxlU2NoZW1hEg4KBnNjaGVtYRgBIAEoCRINCgV0YWJsZRgCIAEoCRIfCgdjb2x1bW5zGAMgAygLMg4uY2RjLnYxLkNvbHVtbhILCgNrZXkYBCADKA0iTQoGQ29sdW1uEgwKBG5hbWUYASABKAkSDAoEdHlwZRgCIAEoCRIQCgh0eXBlX29pZBgDIAEoDRIVCg10eXBlX21vZGlmaWVyGAQgASgFKrgBCgJPcBISCg5PUF9VTlNQRUNJRklFRBAAEg0KCU9QX0lOU0VSVBABEg0KCU9QX1VQREFURRACEg0KCU9QX0RFTEVURRADEg8KC09QX1RSVU5DQVRFEAQSCwoHT1BfUkVBRBAFEhEKDU9QX0xPQURfQkVHSU4QBhIPCgtPUF9MT0FEX0VORBAHEg4KCk9QX01FU1NBR0UQCBINCglPUF9TQ0hFTUEQCRIQCgxPUF9IRUFSVEJFQVQQCipNCgpCZWZvcmVLaW5kEhQKEEJFRk9SRV9LSU5EX05PTkUQABITCg9CRUZPUkVfS0lORF9LRVkQARIUChBCRUZPUkVfS0lORF9GVUxMEAJiBnByb3RvMw");
 
 /**
  * @generated from message cdc.v1.ChangeEvent
@@ -486,7 +486,7 @@ export const OtherSchema: GenMessage<Other> = /*@__PURE__*/
   messageDesc(file_cdc_v1_event, 9);
 
 /**
- * LOAD_BEGIN, READ, LOAD_END: keys in the range that were not seen under this id by LOAD_END are gone from the source.
+ * LOAD_BEGIN, READ, LOAD_END, and a TRUNCATE that makes room for a load: keys in the range that were not seen under this id by LOAD_END are gone from the source.
  *
  * @generated from message cdc.v1.Load
  */
@@ -514,6 +514,13 @@ export type Load = Message$1<"cdc.v1.Load"> & {
    * @generated from field: cdc.v1.Row to = 4;
    */
   to?: Row | undefined;
+
+  /**
+   * LOAD_BEGIN of a load that reads a part alone: it has no LOAD_END, and what it leaves out is not gone.
+   *
+   * @generated from field: cdc.v1.LoadPart part = 5;
+   */
+  part?: LoadPart | undefined;
 };
 
 /**
@@ -522,6 +529,32 @@ export type Load = Message$1<"cdc.v1.Load"> & {
  */
 export const LoadSchema: GenMessage<Load> = /*@__PURE__*/
   messageDesc(file_cdc_v1_event, 10);
+
+/**
+ * @generated from message cdc.v1.LoadPart
+ */
+export type LoadPart = Message$1<"cdc.v1.LoadPart"> & {
+  /**
+   * A condition on the rows, in the database's language. Empty: all rows.
+   *
+   * @generated from field: string filter = 1;
+   */
+  filter: string;
+
+  /**
+   * The columns that are read, beside the key's; the others are `omitted`. Empty: all columns.
+   *
+   * @generated from field: repeated string columns = 2;
+   */
+  columns: string[];
+};
+
+/**
+ * Describes the message cdc.v1.LoadPart.
+ * Use `create(LoadPartSchema)` to create a new message.
+ */
+export const LoadPartSchema: GenMessage<LoadPart> = /*@__PURE__*/
+  messageDesc(file_cdc_v1_event, 11);
 
 /**
  * pg_logical_emit_message.
@@ -550,7 +583,7 @@ export type Message = Message$1<"cdc.v1.Message"> & {
  * Use `create(MessageSchema)` to create a new message.
  */
 export const MessageSchema: GenMessage<Message> = /*@__PURE__*/
-  messageDesc(file_cdc_v1_event, 11);
+  messageDesc(file_cdc_v1_event, 12);
 
 /**
  * @generated from message cdc.v1.TableSchema
@@ -584,7 +617,7 @@ export type TableSchema = Message$1<"cdc.v1.TableSchema"> & {
  * Use `create(TableSchemaSchema)` to create a new message.
  */
 export const TableSchemaSchema: GenMessage<TableSchema> = /*@__PURE__*/
-  messageDesc(file_cdc_v1_event, 12);
+  messageDesc(file_cdc_v1_event, 13);
 
 /**
  * @generated from message cdc.v1.Column
@@ -618,7 +651,7 @@ export type Column = Message$1<"cdc.v1.Column"> & {
  * Use `create(ColumnSchema)` to create a new message.
  */
 export const ColumnSchema: GenMessage<Column> = /*@__PURE__*/
-  messageDesc(file_cdc_v1_event, 13);
+  messageDesc(file_cdc_v1_event, 14);
 
 /**
  * @generated from enum cdc.v1.Op

@@ -1,0 +1,86 @@
+use std::collections::BTreeSet;
+
+use event::TableName;
+
+use super::Findings;
+use crate::catalog::{self, Candidate};
+use crate::refusal::{Explanation, list};
+use crate::sql::{quote_table, quote_text};
+use crate::wire::Connection;
+use crate::{Error, Options, publication};
+
+/// What is published, and what is not yet. Returns the tables that will be read.
+pub(super) async fn check(
+    sql: &mut Connection,
+    options: &Options,
+    findings: &mut Findings,
+) -> Result<BTreeSet<TableName>, Error> {
+    let candidates = catalog::candidates(sql).await?;
+    let plan = match publication::plan(sql, options, &candidates).await {
+        Ok(plan) => plan,
+        Err(Error::Refused(refusal)) => {
+            findings.refusal(&refusal);
+            return Ok(BTreeSet::new());
+        }
+        Err(error) => return Err(error),
+    };
+    if !plan.missing.is_empty() {
+        if let Err(Error::Refused(refusal)) = publication::refuse_without_identity(&plan.missing) {
+            findings.refusal(&refusal);
+        }
+        if !may_publish(sql, options, plan.exists, &plan.missing).await? {
+            findings.refusal(&publication::refused(
+                &options.publication,
+                plan.exists,
+                &plan.missing,
+                "this role may not change that",
+            ));
+        }
+    }
+    let without_identity: Vec<&Candidate> = candidates
+        .iter()
+        .filter(|candidate| candidate.identity.is_none() && plan.published.contains(&candidate.name))
+        .collect();
+    if !without_identity.is_empty() {
+        let sql = without_identity
+            .iter()
+            .map(|candidate| format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote_table(&candidate.name)))
+            .collect::<Vec<_>>();
+        let explanation = Explanation::new(
+            format!("published without a replica identity: {}", list(without_identity)),
+            "the application's own UPDATE and DELETE fail there",
+            "give them a primary key, or as their owner",
+        );
+        findings.warning("CDC-PG-031", explanation.with_sql(sql));
+    }
+    Ok(plan.all)
+}
+
+/// Creating a publication wants CREATE on the database; adding to one wants to own it; both want to own the tables.
+async fn may_publish(
+    sql: &mut Connection,
+    options: &Options,
+    exists: bool,
+    missing: &[&Candidate],
+) -> Result<bool, Error> {
+    let right = if exists {
+        format!(
+            "(SELECT pg_catalog.pg_has_role(pubowner, 'USAGE') FROM pg_catalog.pg_publication WHERE pubname = {})",
+            quote_text(&options.publication)
+        )
+    } else {
+        "pg_catalog.has_database_privilege(current_database(), 'CREATE')".to_owned()
+    };
+    let tables: Vec<String> = missing
+        .iter()
+        .map(|candidate| format!("{}::pg_catalog.regclass", quote_text(&quote_table(&candidate.name))))
+        .collect();
+    let rows = sql
+        .query(&format!(
+            "SELECT {right} AND (SELECT pg_catalog.bool_and(pg_catalog.pg_has_role(relowner, 'USAGE')) \
+               FROM pg_catalog.pg_class WHERE oid IN ({}))",
+            tables.join(", ")
+        ))
+        .await?;
+    Ok(rows.single()?.get(0)? == Some("t"))
+}
