@@ -35,7 +35,7 @@ pub(crate) enum Taken {
     /// Kept, or the frame around what is kept.
     Kept,
     /// The end of a running transaction: this is to be handled now.
-    Committed(Replay),
+    Committed(Box<Replay>),
 }
 
 /// One running transaction.
@@ -124,7 +124,7 @@ impl Spools {
                 let Some(spool) = self.running.remove(&xid) else { return Ok(Taken::Kept) };
                 let begin = Message::Begin { final_lsn: commit_lsn, commit_time_us, xid };
                 let commit = Message::Commit { commit_lsn, end_lsn, commit_time_us };
-                return Ok(Taken::Committed(Replay::new(spool, begin, commit)?));
+                return Ok(Taken::Committed(Box::new(Replay::new(spool, begin, commit)?)));
             }
             _ => return Ok(Taken::NotOurs),
         }

@@ -24,7 +24,7 @@ pub struct Stream {
     decoding: Decoding,
     spools: Spools,
     /// A transaction that was streamed, while it is being handed over.
-    replay: Option<Replay>,
+    replay: Option<Box<Replay>>,
     slot: String,
     /// The last position that was marked.
     reached: Lsn,
