@@ -1,7 +1,8 @@
-//! One row far larger than all memory that is allotted.
+//! One row far larger than all memory that is allotted, and far more tables than usual.
 
 use std::fs;
 
+use end_to_end::servers::Postgres;
 use event::envelope::value::Kind;
 use event::envelope::{ChangeEvent, Op};
 use prost::Message as _;
@@ -56,4 +57,28 @@ fn a_row_of_100_mb() {
     println!("{} MB while loading, {} MB while streaming", loading >> 20, streaming >> 20);
     assert!(loading <= LIMIT_BYTES, "{} MB while loading", loading >> 20);
     assert!(streaming <= LIMIT_BYTES, "{} MB while streaming", streaming >> 20);
+}
+
+/// Published, loaded and streamed; the next start finds its way too.
+#[test]
+fn five_thousand_tables() {
+    const TABLES: u32 = 5000;
+    let postgres = Postgres::with_settings(17, &[("max_locks_per_transaction", "1000")]);
+    let mut setup = Setup::on(&postgres, "many-tables");
+    let each = |statement: &str| {
+        format!("DO $$ BEGIN FOR n IN 1..{TABLES} LOOP EXECUTE format('{statement}', n); END LOOP; END $$")
+    };
+    setup
+        .session
+        .execute(&each("CREATE TABLE many_%1$s (id int PRIMARY KEY); INSERT INTO many_%1$s VALUES (1)"));
+    setup.start_streaming();
+    setup.session.execute(&each("INSERT INTO many_%1$s VALUES (2)"));
+    setup.catch_up();
+    assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
+    setup.start_streaming();
+    setup.session.execute(&each("DELETE FROM many_%1$s WHERE id = 1"));
+    setup.catch_up();
+    assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
+    let summary = setup.assert_nothing_lost();
+    println!("{summary:?}");
 }
