@@ -78,6 +78,17 @@ impl<'a> Waiting<'a> {
         self.wait_for(&format!("the load waits for {relation}"), &query);
     }
 
+    /// The load, and not somebody else who looks at the publication: it has its table locked already.
+    fn wait_until_held_up(&mut self) {
+        self.wait_for(
+            "the load waits between its snapshot and its rows",
+            "SELECT count(*) > 0 FROM pg_locks waiting JOIN pg_locks held USING (pid) \
+             WHERE waiting.relation = 'pg_publication_rel'::regclass AND NOT waiting.granted \
+               AND held.relation = 'orders'::regclass AND held.granted \
+               AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        );
+    }
+
     /// Lets the load come to its end, and compares what all of it told with the source.
     fn finish(mut self) -> Vec<ChangeEvent> {
         self.setup.cdc.wait_for_log("loaded beside the stream");
@@ -110,37 +121,38 @@ fn nothing_is_sent_between_a_snapshot_and_its_rows() {
     let catalog = waiting.connect();
     catalog.execute("BEGIN; LOCK TABLE pg_publication_rel IN ACCESS EXCLUSIVE MODE");
     waiting.let_it_begin();
-    waiting.wait_for_lock("pg_publication_rel");
+    waiting.wait_until_held_up();
     waiting.setup.session.execute("UPDATE orders SET note = 'newer' WHERE id % 2 = 0");
     sleep(CHANCE);
     catalog.execute("COMMIT");
     waiting.finish();
 }
 
-/// A part goes out behind all that its snapshot contains, and the transaction that shows that the log has passed it is
-/// sent too: of what that changed, the snapshot has older rows.
+/// A part goes out behind all that its snapshot contains. A change after the snapshot is sent after the rows; or before,
+/// if it is what shows that the log has passed the snapshot, and then its rows are left out.
 #[test]
-fn rows_of_a_part_that_were_overtaken_are_left_out() {
+fn rows_of_a_part_are_never_older_than_what_was_sent() {
     let part = ["--where", "id <= 60", "--columns", "note"];
     let mut waiting = Waiting::begin_part("part-overtaken", shared_postgres(), &part).once_marked();
     // Looking up how the table is published comes after the snapshot.
     let catalog = waiting.connect();
     catalog.execute("BEGIN; LOCK TABLE pg_publication_rel IN ACCESS EXCLUSIVE MODE");
     waiting.let_it_begin();
-    waiting.wait_for_lock("pg_publication_rel");
+    waiting.wait_until_held_up();
     waiting.setup.session.execute("UPDATE orders SET note = 'newer' WHERE id % 2 = 0");
     sleep(CHANCE);
     catalog.execute("COMMIT");
     let events = waiting.finish();
-    let begun = events.iter().rposition(|event| event.op() == Op::LoadBegin).expect("a load");
     let newer = events.iter().position(|event| has_note(event, "newer")).expect("the change");
-    assert!(newer < begun, "it was sent before the rows");
-    let reads: Vec<&ChangeEvent> = events[begun..].iter().filter(|event| event.op() == Op::Read).collect();
-    let is_even = |event: &&ChangeEvent| match event.key.as_ref().expect("a key").values[0].kind {
+    let begun = events.iter().rposition(|event| event.op() == Op::LoadBegin).expect("a load");
+    assert!(events[begun].load.as_ref().is_some_and(|load| load.part.is_some()), "it is the part");
+    let is_even = |event: &ChangeEvent| match event.key.as_ref().expect("a key").values[0].kind {
         Some(Kind::Int64(id)) => id % 2 == 0,
         _ => panic!("{event:?}"),
     };
-    assert!(reads.len() >= 25 && !reads.iter().any(is_even), "{} rows, an even one among them", reads.len());
+    let reads = || events.iter().enumerate().skip(begun).filter(|(_, event)| event.op() == Op::Read);
+    assert!(reads().count() >= 25, "{} rows", reads().count());
+    assert!(!reads().any(|(place, event)| place > newer && is_even(event)), "an older row after the change");
 }
 
 /// The stream stands still while the load waits for its lock, so it comes to the change only after the rows.

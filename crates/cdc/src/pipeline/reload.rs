@@ -171,6 +171,7 @@ impl Reloads {
                 }
             }
         };
+        let has_caught_up = request.part.is_some() && matches!(begun, Begun::Reading);
         match begun {
             Begun::NotYet(reason) => self.wait(SOON, &reason),
             Begun::Gone => {
@@ -208,7 +209,7 @@ impl Reloads {
             }
         }
         // Catching up for a part has forgotten what was delivered before: the next one begins with a loader of its own.
-        if self.pending.is_empty() || request.part.is_some() {
+        if self.pending.is_empty() || has_caught_up {
             stream.forget_delivered();
         } else {
             self.loader = Some(loader);
