@@ -4,7 +4,7 @@ use std::fmt;
 
 use event::{Column, SentTable, TableName, TableSchema};
 
-use crate::identity::Identity;
+use crate::identity::{Identity, NoIdentity};
 use crate::refusal::Refusal;
 use crate::sql::{quote_table, quote_text};
 use crate::wire::Connection;
@@ -17,6 +17,24 @@ pub struct Candidate {
     pub name: TableName,
     /// What tells its rows apart: UPDATE and DELETE go on working once it is published, if there is one.
     pub identity: Identity,
+}
+
+impl Candidate {
+    /// What gives it a replica identity, if it has none: for people.
+    pub(crate) fn mend(&self) -> Option<String> {
+        match self.identity {
+            // Under FULL they count as well.
+            Identity::None(NoIdentity::GeneratedColumn) => Some(format!(
+                "-- {}: publish stored generated columns (since 18: publish_generated_columns = stored), or identify its rows \
+                 by other columns;",
+                self.name
+            )),
+            Identity::None(_) => {
+                Some(format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote_table(&self.name)))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Its name; with why it has no replica identity, if it has none.

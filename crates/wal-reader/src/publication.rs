@@ -143,10 +143,7 @@ pub(crate) fn refuse_without_identity(tables: &[&Candidate]) -> Result<(), Error
     if without.is_empty() {
         return Ok(());
     }
-    let sql = without
-        .iter()
-        .map(|candidate| format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote_table(&candidate.name)))
-        .collect();
+    let sql = without.iter().filter_map(|candidate| candidate.mend()).collect();
     Err(Refusal::NoReplicaIdentity { tables: list(without), sql }.into())
 }
 

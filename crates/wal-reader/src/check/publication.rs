@@ -42,10 +42,7 @@ pub(super) async fn check(
         .filter(|candidate| candidate.identity.is_none() && plan.published.contains(&candidate.name))
         .collect();
     if !without_identity.is_empty() {
-        let sql = without_identity
-            .iter()
-            .map(|candidate| format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote_table(&candidate.name)))
-            .collect::<Vec<_>>();
+        let sql = without_identity.iter().filter_map(|candidate| candidate.mend()).collect::<Vec<_>>();
         let explanation = Explanation::new(
             format!("published without a replica identity: {}", list(without_identity)),
             "the application's own UPDATE and DELETE fail there",

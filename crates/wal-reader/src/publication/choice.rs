@@ -5,7 +5,7 @@ use event::TableName;
 use super::{Plan, Taking, add_sql, plan};
 use crate::catalog::Candidate;
 use crate::identity::Identity;
-use crate::sql::{quote_table, quote_text};
+use crate::sql::quote_text;
 use crate::wire::Connection;
 use crate::{Error, Options};
 
@@ -57,11 +57,10 @@ pub(super) async fn choose<'c>(
 
 /// What keeps a table from being published.
 fn obstacle(candidate: &Candidate, options: &Options, not_addable: &BTreeSet<TableName>) -> Option<String> {
-    if let Identity::None(why) = candidate.identity {
+    if let (Identity::None(why), Some(mend)) = (candidate.identity, candidate.mend()) {
         return Some(format!(
             "it has no replica identity ({why}), so publishing it would make its UPDATE and DELETE fail. Give it a primary \
-             key, or: ALTER TABLE {} REPLICA IDENTITY FULL;",
-            quote_table(&candidate.name)
+             key, or: {mend}"
         ));
     }
     not_addable.contains(&candidate.name).then(|| {
