@@ -3,6 +3,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `chaos` | killed at any moment, under any load: the sink ends up with the source's rows |
+//! | `havoc` | random tables, writes, DDL and kills of everything: the sink has what the source did, at each commit |
 //! | `outage` | brokers, databases and networks that go and come back: nothing lost, memory bounded, few words |
 //! | `stranger` | wrong input is refused with a code and the remedy, and once mended nothing is missing |
 //! | `refusals` | what servers and other programs refuse: who it is, and what mends it |
@@ -25,6 +26,7 @@
 mod chaos;
 mod commands;
 mod first_contact;
+mod havoc;
 mod least;
 mod loads;
 mod origins;
