@@ -1,3 +1,4 @@
+use super::alteration::is_full_at_times;
 use super::catalog::quoted;
 use super::column::any_type;
 use crate::random::Random;
@@ -17,7 +18,10 @@ pub(super) fn create(number: u64, random: &mut Random) -> String {
         .collect();
     let mut after = String::new();
     let mut options = String::new();
-    let kind = random.within(0..11);
+    let kind = match random.within(0..11) {
+        7 if !is_full_at_times(&name) => 2,
+        kind => kind,
+    };
     let (keys, constraint): (&[&str], &str) = match kind {
         0 => (&["k1 int"], "PRIMARY KEY (k1)"),
         1 => (&["k1 bigint"], "PRIMARY KEY (k1)"),

@@ -9,9 +9,9 @@ mod strict;
 mod target;
 
 use std::env;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use end_to_end::random::{Random, seed};
+use end_to_end::random::Random;
 
 use self::round::{Outcome, round};
 
@@ -36,19 +36,17 @@ fn run(version: u32) {
         env::var("CDC_HAVOC_MINUTES").map_or(0, |minutes| minutes.parse().expect("CDC_HAVOC_MINUTES"));
     let end = Instant::now() + Duration::from_secs(60 * minutes);
     let name = format!("havoc on PostgreSQL {version}");
-    let mut seeds = Random::new(seed(&name));
-    let mut seed = seeds.clone().number();
-    if let Ok(given) = env::var("CDC_SEED") {
-        seed = given.parse().expect("CDC_SEED is a number");
-    }
+    let given = env::var("CDC_SEED").ok().map(|seed| seed.parse().expect("CDC_SEED is a number"));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_nanos() as u64;
+    let mut seeds = Random::new(now ^ u64::from(version));
     loop {
+        let seed = given.unwrap_or_else(|| seeds.number());
         println!("{name}: CDC_SEED={seed}");
         let outcome = round(version, seed, ROUND);
         println!("{name}: CDC_SEED={seed}: {outcome:?}");
         // The server's own trouble says nothing about anything else: another round does.
-        if Instant::now() >= end && !matches!(outcome, Outcome::ServerGaveUp) {
+        if Instant::now() >= end && (given.is_some() || !matches!(outcome, Outcome::ServerGaveUp)) {
             break;
         }
-        seed = seeds.number();
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `chaos` | killed at any moment, under any load: the sink ends up with the source's rows |
 //! | `havoc` | random tables, writes, DDL and kills of everything: the sink has what the source did, at each commit |
+//! | `memory` | it stays small, however large a transaction or a table is |
 //! | `outage` | brokers, databases and networks that go and come back: nothing lost, memory bounded, few words |
 //! | `stranger` | wrong input is refused with a code and the remedy, and once mended nothing is missing |
 //! | `refusals` | what servers and other programs refuse: who it is, and what mends it |
@@ -29,6 +30,7 @@ mod first_contact;
 mod havoc;
 mod least;
 mod loads;
+mod memory;
 mod origins;
 mod outage;
 mod page;

@@ -26,3 +26,4 @@ mod transactions;
 mod truncate;
 mod values;
 mod world;
+mod writers;

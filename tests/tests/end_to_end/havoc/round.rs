@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -70,7 +71,13 @@ pub(super) fn round(version: u32, seed: u64, length: Duration) -> Outcome {
     let mut judge = Judge::default();
     world.target.read(&world.name, |message| judge.take(&message));
     let (faults, summary) = (judge.faults(&history), judge.summary());
-    let shown: Vec<String> = faults.iter().take(12).map(|fault| fault.chars().take(1500).collect()).collect();
+    let mut kinds = HashSet::new();
+    let is_another = |fault: &&String| {
+        let what = fault.split_once("): ").map_or(fault.as_str(), |(_, what)| what);
+        kinds.insert(what.chars().take(25).collect::<String>())
+    };
+    let shown: Vec<String> =
+        faults.iter().filter(is_another).take(20).map(|fault| fault.chars().take(1500).collect()).collect();
     assert!(
         faults.is_empty(),
         "PostgreSQL {version}, {}, CDC_SEED={seed}: {} faults, {summary:?}, {done:?}, {:?}\n{}\n{}",
