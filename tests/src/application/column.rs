@@ -60,7 +60,7 @@ const KINDS: &[&str] = &[
 ];
 
 pub(super) fn any_type(random: &mut Random) -> &'static str {
-    *random.pick::<&str>(KINDS)
+    random.pick::<&str>(KINDS)
 }
 
 /// What a column can become without another text for any value.

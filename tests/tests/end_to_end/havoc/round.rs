@@ -26,9 +26,11 @@ pub(super) enum Outcome {
         history: usize,
         kills: Kills,
     },
-    /// Decoding of TRUNCATE or a rewritten table beside prepared transactions can die for good: PostgreSQL's own bug,
-    /// which the program names.
-    ServerGaveUp,
+    /// The server cannot decode its own log: `could not map filenode` of a rewritten table beside prepared transactions,
+    /// `invalid internal value for enum` of a label that is newer than the slot's view of the catalog. That is for good.
+    ServerGaveUp {
+        error: String,
+    },
 }
 
 /// What was done to whom.
@@ -63,11 +65,14 @@ pub(super) fn round(version: u32, seed: u64, length: Duration) -> Outcome {
         if world.application.is_over() {
             world.application.stop();
         }
-        if world.gave_up(seed) {
-            return Outcome::ServerGaveUp;
+        if let Some(outcome) = world.gave_up(seed) {
+            return outcome;
         }
     }
-    let Some((history, done)) = world.heal(seed) else { return Outcome::ServerGaveUp };
+    let (history, done) = match world.heal(seed) {
+        Ok(healed) => healed,
+        Err(outcome) => return outcome,
+    };
     let mut judge = Judge::default();
     world.target.read(&world.name, |message| judge.take(&message));
     let (faults, summary) = (judge.faults(&history), judge.summary());
@@ -153,31 +158,43 @@ impl World {
     }
 
     /// Whether the program ended by itself, and the server is to blame.
-    fn gave_up(&mut self, seed: u64) -> bool {
+    fn gave_up(&mut self, seed: u64) -> Option<Outcome> {
         if self.cdc.is_running() {
-            return false;
+            return None;
         }
-        let log = self.cdc.log_text();
-        assert!(log.contains("could not map filenode"), "CDC_SEED={seed}: it ended by itself:\n{log}");
-        true
+        let outcome = self.server_gave_up();
+        assert!(outcome.is_some(), "CDC_SEED={seed}: it ended by itself:\n{}", self.cdc.log_text());
+        outcome
+    }
+
+    /// What the server says when it is asked for the same by SQL, without the program.
+    fn server_gave_up(&self) -> Option<Outcome> {
+        let session = Session::open(&self.postgres, "postgres");
+        let slot = self.cdc.slot();
+        let peeked = session.try_execute(&format!(
+            "SELECT count(*) FROM pg_logical_slot_peek_binary_changes('{slot}', NULL, NULL, \
+               'proto_version', '1', 'publication_names', '{slot}')"
+        ));
+        let error = peeked.err()?;
+        Some(Outcome::ServerGaveUp { error: error.as_db_error()?.message().to_owned() })
     }
 
     /// Ends all trouble, loads what is due, and catches up; what the source did.
-    pub(super) fn heal(&mut self, seed: u64) -> Option<(History, Done)> {
+    pub(super) fn heal(&mut self, seed: u64) -> Result<(History, Done), Outcome> {
         let done = self.application.stop();
         self.cdc.kill();
         let output = self.cdc.run(&["snapshot"]);
-        let said = String::from_utf8_lossy(&output.stderr);
-        if said.contains("could not map filenode") {
-            return None;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let about = format!("CDC_SEED={seed}: {said}\n{}", self.cdc.log_text());
+            return Err(self.server_gave_up().unwrap_or_else(|| panic!("{about}")));
         }
-        assert!(output.status.success(), "CDC_SEED={seed}: {said}\n{}", self.cdc.log_text());
         let lines = self.cdc.log().len();
         self.cdc.start();
         self.cdc.wait_for_log_after(lines, "streaming");
         let session = Session::open(&self.postgres, "postgres");
         wait_until_caught_up(&mut self.cdc, &session);
         assert_eq!(self.cdc.terminate(), Some(0), "CDC_SEED={seed}: {}", self.cdc.log_text());
-        Some((History::read(&session), done))
+        Ok((History::read(&session), done))
     }
 }

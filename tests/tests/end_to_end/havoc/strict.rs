@@ -20,12 +20,12 @@ fn the_judge_is_strict() {
     let mut random = Random::new(seed);
     let mut world = World::start(17, Target::file(), &mut random);
     sleep(Duration::from_secs(6));
-    let (history, _) = world.heal(seed).expect("a server that decodes");
+    let (history, _) = world.heal(seed).unwrap_or_else(|outcome| panic!("CDC_SEED={seed}: {outcome:?}"));
     let mut messages = Vec::new();
     world.target.read(&world.name, |message| messages.push(message));
-    let run = Run { history, messages, random };
+    let mut run = Run { history, messages, random };
     assert_eq!(run.faults(&run.messages), [""; 0], "CDC_SEED={seed}");
-    run.is_strict();
+    run.must_be_strict();
 }
 
 struct Run {
@@ -44,7 +44,7 @@ impl Run {
         judge.faults(&self.history)
     }
 
-    fn is_strict(mut self) {
+    fn must_be_strict(&mut self) {
         self.altered("another value", &|event| {
             is_change(event) && event.after.as_mut().is_some_and(|row| row.values.iter_mut().any(alter))
         });
