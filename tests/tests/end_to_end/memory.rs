@@ -32,7 +32,7 @@ fn stays_small_into_kafka() {
 
 fn measure(sink: &str, config: &str) {
     let rows: u64 = env::var("CDC_MEMORY_ROWS")
-        .map_or(150_000, |rows| rows.parse().expect("CDC_MEMORY_ROWS is a number"));
+        .map_or(100_000, |rows| rows.parse().expect("CDC_MEMORY_ROWS is a number"));
     let postgres = Postgres::with_settings(18, &[("max_wal_size", "4GB")]);
     let session = Session::open(&postgres, "postgres");
     session.execute(
