@@ -69,6 +69,13 @@ pub(super) async fn prepared(client: &Client) -> Result<Vec<String>, Error> {
     Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
 }
 
+/// Whether somebody streams what is written.
+pub(super) async fn is_read(client: &Client) -> Result<bool, Error> {
+    let sql =
+        "SELECT FROM pg_replication_slots WHERE plugin = 'pgoutput' AND confirmed_flush_lsn IS NOT NULL";
+    Ok(!rows(client, sql).await?.is_empty())
+}
+
 async fn rows(client: &Client, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
     let messages = client.simple_query(sql).await?;
     let row = |message| match message {

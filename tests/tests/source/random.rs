@@ -44,9 +44,8 @@ async fn the_replica_is_the_source() {
                 world = Some((version, now));
             }
             // The server's own trouble, which the reader names: that run says nothing, another one does.
-            Err(error)
-                if error.code() == "CDC-PG-030" && error.to_string().contains("could not map filenode") =>
-            {
+            // Of a file node, or since 16 of a file number.
+            Err(error) if error.to_string().contains("could not map file") => {
                 println!("{error}");
                 seeds.push(seed.wrapping_add(5));
             }

