@@ -60,6 +60,11 @@ pub fn create_tables(session: &Session, random: &mut Random) {
     for number in 0..random.within(5..16) {
         session.execute(&table::create(number, random));
     }
+    // Whatever else there is: whole old rows, by a key.
+    session.execute(
+        "BEGIN; CREATE TABLE t100 (k1 int PRIMARY KEY, v0 text, v1 bigint); \
+         ALTER TABLE t100 REPLICA IDENTITY FULL; COMMIT",
+    );
     let tables = catalog::of_rows(session.rows(catalog::SQL));
     for table in &tables {
         for _ in 0..random.within(0..6) {
