@@ -7,7 +7,7 @@ export CDC_STATE := $(STATE)
 PICTURES := streaming-light.png loading-dark.png sink-down-light.png ended-light.png streaming-phone.png 5000-tables-dark.png
 
 .DEFAULT_GOAL := help
-.PHONY: help check test torture consumers screenshots demo bench fuzz clean-state
+.PHONY: help check test torture havoc fences memory consumers screenshots demo bench fuzz clean-state
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -33,6 +33,18 @@ test: ## all tests, against real servers
 torture: ## the end-to-end tests at full length, 1M rows and 25 kills a sink; prints the seed
 	dev/install all
 	$(call with_servers,CDC_TORTURE=1 cargo test --workspace --locked --test end_to_end --no-fail-fast -- --nocapture --test-threads 1)
+
+havoc: ## random tables, writes, DDL and kills for MINUTES (30) on the oldest and the newest PostgreSQL; prints its seeds
+	dev/install all
+	$(call with_servers,CDC_HAVOC_MINUTES=$(or $(MINUTES),30) cargo test --workspace --locked --test end_to_end --no-fail-fast -- havoc:: --nocapture)
+
+fences: ## loads beside writers, crashes and added tables, SEEDS (1000) times
+	dev/install all
+	$(call with_servers,CDC_SEEDS=$(or $(SEEDS),1000) cargo test --workspace --locked --test source -- random:: --nocapture)
+
+memory: ## how much the released program takes for ROWS (10 million) rows in a transaction, and in a table
+	dev/install all
+	$(call with_servers,CDC_MEMORY_ROWS=$(or $(ROWS),10000000) cargo test --release --workspace --locked --test end_to_end -- memory:: --nocapture --test-threads 1)
 
 consumers: ## debezium-json in Flink SQL and in Kafka Connect (2 GB), and that the examples' generated code is current
 	dev/install build postgres 18 kafka flink connect

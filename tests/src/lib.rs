@@ -9,13 +9,19 @@
 //! | `servers` | the servers, and a network that misbehaves |
 //! | `session` | a session with a database |
 //! | `workload` | an application that writes |
+//! | `application` | one that makes up its tables, and changes their shapes while it writes |
+//! | `history` | what a source did, by its own account |
+//! | `judge` | what a sink got, held against that history |
 //! | `connector` | the built program, from its configuration to its end |
 //! | `browser` | a real browser |
 //! | `replay` | a consumer that rebuilds the tables and checks every promise |
 //! | `random` | numbers that come again with the same seed |
 
+pub mod application;
 pub mod browser;
 pub mod connector;
+pub mod history;
+pub mod judge;
 pub mod random;
 pub mod replay;
 pub mod servers;

@@ -29,6 +29,7 @@ use prost::Message as _;
 pub use self::cell::Cell;
 pub use self::delivered::Delivered;
 pub use self::foreign::differences;
+pub(crate) use self::identity::id_of;
 use self::loads::Loads;
 use self::order::Order;
 use self::replica::Replica;
@@ -90,7 +91,7 @@ impl Replay {
             return;
         }
         let Some(schema) = self.schemas.get(&event.schema_fp) else {
-            return self.faults.push(format!("{}: no schema came before it", identity::id_of(&event)));
+            return self.faults.push(format!("{}: no schema came before it", id_of(&event)));
         };
         let rebuilt = self.replicas.entry((message.partition.clone(), table)).or_default();
         rebuilt.by_last_write.apply(&event, schema);
@@ -103,7 +104,7 @@ impl Replay {
             if is_counted {
                 rebuilt.number = number;
                 if is_repeated {
-                    self.faults.push(format!("{}: repeated, yet its number is new", identity::id_of(&event)));
+                    self.faults.push(format!("{}: repeated, yet its number is new", id_of(&event)));
                 }
             }
         }
@@ -135,9 +136,7 @@ impl Replay {
 
     /// All that was wrong on the way, and all that differs from the source's rows.
     pub fn faults(&self, source: &Source) -> Vec<String> {
-        let mut faults = self.faults.clone();
-        self.order.finish(&mut faults);
-        self.loads.finish(&mut faults);
+        let mut faults = self.faults_on_the_way();
         for (table, expected) in source {
             let found = self.rows(table, &expected.columns, &mut faults);
             source::compare(table, expected, &found, &mut faults);
@@ -147,6 +146,14 @@ impl Replay {
                 faults.push(format!("{table}: not in the source"));
             }
         }
+        faults
+    }
+
+    /// All that was wrong on the way.
+    pub fn faults_on_the_way(&self) -> Vec<String> {
+        let mut faults = self.faults.clone();
+        self.order.finish(&mut faults);
+        self.loads.finish(&mut faults);
         faults
     }
 
@@ -163,7 +170,7 @@ impl Replay {
 
     /// Whatever the message says of itself beside its payload must follow from the payload.
     fn check_names(&mut self, message: &Delivered, event: &ChangeEvent) {
-        let id = identity::id_of(event);
+        let id = id_of(event);
         let faults = &mut self.faults;
         if let Some(given) = &message.id {
             let agrees = if event.op() == Op::Read { given.starts_with(&id) } else { *given == id };

@@ -115,7 +115,9 @@ impl Checkpoint {
     /// Takes over what the ledger says is safe, and forgets the fences that the log has passed with it.
     pub fn advance(&mut self, safe: Safe) {
         for (table, table_seq) in safe.table_seqs {
-            self.tables.entry(table).or_default().table_seq = table_seq;
+            // One that was renamed meanwhile comes under a name that nothing was loaded under: that is still to be done.
+            let unknown = || TableState { load: LoadState::Absent, ..TableState::default() };
+            self.tables.entry(table).or_insert_with(unknown).table_seq = table_seq;
         }
         self.position = Some(safe.position);
         let Position::Postgres(lsn) = safe.position;

@@ -93,17 +93,38 @@ pub async fn candidates(connection: &mut Connection) -> Result<Vec<Candidate>, E
         .collect()
 }
 
-/// The columns that a relation's primary key has, by name; none without one, or if the relation is gone. A deferrable
-/// key is none: two rows may have it for a while, and then a change of the one would be taken for one of the other.
-pub(crate) async fn primary_key(connection: &mut Connection, oid: u32) -> Result<Vec<String>, Error> {
+/// A relation's primary key as it is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PrimaryKey {
+    /// Its columns, by name and by their place among those that are logged; none without one. A deferrable key is none:
+    /// two rows may have it for a while, and then a change of the one would be taken for one of the other.
+    pub(crate) columns: Vec<(String, usize)>,
+    /// How many columns are logged; none: the relation is gone.
+    pub(crate) logged: usize,
+}
+
+pub(crate) async fn primary_key(connection: &mut Connection, oid: u32) -> Result<PrimaryKey, Error> {
+    let logged = format!(
+        "FROM pg_catalog.pg_attribute l WHERE l.attrelid = {oid} AND l.attnum > 0 AND NOT l.attisdropped AND l.attgenerated = ''"
+    );
     let rows = connection
         .query(&format!(
-            "SELECT a.attname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
-               ON a.attrelid = i.indrelid AND a.attnum = ANY ({KEY_COLUMNS}) \
-             WHERE i.indrelid = {oid} AND i.indisprimary AND i.indimmediate ORDER BY a.attnum"
+            "SELECT (SELECT pg_catalog.count(*) {logged}) AS logged, key.attname, key.place FROM (VALUES (1)) AS one \
+               LEFT JOIN (SELECT a.attname, a.attnum, (SELECT pg_catalog.count(*) {logged} AND l.attnum < a.attnum) AS place \
+                 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
+                   ON a.attrelid = i.indrelid AND a.attnum = ANY ({KEY_COLUMNS}) \
+                 WHERE i.indrelid = {oid} AND i.indisprimary AND i.indimmediate) AS key ON true \
+             ORDER BY key.attnum"
         ))
         .await?;
-    rows.iter().map(|row| row.required(0).map(str::to_owned)).collect()
+    let mut key = PrimaryKey::default();
+    for row in rows.iter() {
+        key.logged = row.parse("logged")?;
+        if let Some(name) = row.get("attname")? {
+            key.columns.push((name.to_owned(), row.parse("place")?));
+        }
+    }
+    Ok(key)
 }
 
 /// Of index `i`, without those that it merely includes.

@@ -138,7 +138,8 @@ impl Decoding {
             return Ok(());
         }
         let primary_key = if relation::needs_primary_key(&shape) {
-            Some(self.fetcher.primary_key(shape.oid).await?)
+            let before = self.relations.get(&shape.oid).and_then(Option::as_ref);
+            Some(relation::key_then(&shape, &self.fetcher.primary_key(shape.oid).await?, before))
         } else {
             None
         };

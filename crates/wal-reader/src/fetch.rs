@@ -6,6 +6,7 @@ use std::time::Duration;
 use event::Cell;
 
 use crate::Error;
+use crate::catalog::PrimaryKey;
 use crate::relation::Relation;
 use crate::sql::{quote_name, quote_table, quote_text};
 use crate::wire::{Config, Connection};
@@ -24,8 +25,8 @@ impl Fetcher {
         Self { config, connection: None }
     }
 
-    /// The names of a table's primary key columns, as they are now.
-    pub(crate) async fn primary_key(&mut self, oid: u32) -> Result<Vec<String>, Error> {
+    /// A table's primary key, as it is now.
+    pub(crate) async fn primary_key(&mut self, oid: u32) -> Result<PrimaryKey, Error> {
         let mut connection = self.take_connection().await?;
         let key = catalog::primary_key(&mut connection, oid).await?;
         self.connection = Some(connection);

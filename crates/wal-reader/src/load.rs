@@ -309,10 +309,18 @@ impl Loader {
             };
             worker.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             worker.execute(&format!("SET TRANSACTION SNAPSHOT {}", quote_text(exported))).await?;
-            match worker.execute(&lock_sql(name, " NOWAIT")).await {
-                Ok(()) => workers.push(worker),
-                // Dropping the others lets go of theirs.
-                Err(error) if error.sqlstate() == Some("55P03") => return Ok(None),
+            let locked = worker.execute(&lock_sql(name, " NOWAIT")).await;
+            workers.push(worker);
+            match locked {
+                Ok(()) => {}
+                Err(error) if error.sqlstate() == Some("55P03") => {
+                    // All let go of theirs, and stay for the next attempt, which comes soon.
+                    for mut worker in workers {
+                        worker.execute("ROLLBACK").await?;
+                        self.spare.push(worker);
+                    }
+                    return Ok(None);
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -7,6 +7,7 @@ use decoder::ColumnType;
 use decoder::pgoutput::{ReplicaIdentity, Shape};
 use event::{Fingerprint, Route, Table, TableName, TableSchema, Use};
 
+use crate::catalog::PrimaryKey;
 use crate::refusal::Refusal;
 use crate::{Options, rules};
 
@@ -79,6 +80,24 @@ impl Relation {
             table: Table::new(sent.schema),
         })
     }
+}
+
+/// The columns of the primary key that a table had when the log was written, by name, as far as that can be told from
+/// the one that it has now: since then columns may have been renamed, and the table dropped.
+pub(crate) fn key_then(shape: &Shape, now: &PrimaryKey, before: Option<&Relation>) -> Vec<String> {
+    let has = |name: &String| shape.columns.iter().any(|column| column.name == *name);
+    let by_name: Vec<String> = now.columns.iter().map(|(name, _)| name.clone()).collect();
+    if now.logged > 0 && by_name.iter().all(has) {
+        return by_name;
+    }
+    if now.logged == shape.columns.len() {
+        // No column has come or gone, so each is where it was.
+        let name_at = |(_, place): &(String, usize)| Some(shape.columns.get(*place)?.name.clone());
+        return now.columns.iter().filter_map(name_at).collect();
+    }
+    let before: Vec<String> =
+        before.into_iter().flat_map(|before| &before.lookup).map(|(_, name)| name.clone()).collect();
+    if before.iter().all(has) { before } else { Vec::new() }
 }
 
 /// Whether the message key can't be read off the Relation message: under FULL every column is marked, under NOTHING

@@ -55,6 +55,8 @@ async fn create_for(connection: &mut Connection, name: &str, is_temporary: bool)
     let may_fail_over = connection.server_version_num() >= FAILOVER_SINCE && !is_temporary;
     let failover =
         if may_fail_over && !system::is_standby(connection).await? { ", failover => true" } else { "" };
+    // Else the server goes on waiting for whoever is gone meanwhile, and keeps the slot for it.
+    connection.execute("SET client_connection_check_interval = '2s'").await?;
     let sql = format!(
         "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput', {is_temporary}{failover})",
         quote_text(name)

@@ -296,7 +296,8 @@ fn explain(error: Error, slot: &str, position: Lsn) -> Error {
         }
         // Not in the prerequisite state: invalidated, "can no longer get changes"; or its WAL file is gone.
         "55000" | "58P01" => lost().into(),
-        _ if said.contains("could not map filenode") => {
+        // A rewritten table beside prepared transactions; "filenumber" since 16.
+        _ if said.contains("could not map filen") => {
             Refusal::DecodingDead { checkpoint: position, error: said }.into()
         }
         // Longer as text than any allocation of the server's; its own messages of this kind are in no other language.
@@ -304,7 +305,9 @@ fn explain(error: Error, slot: &str, position: Lsn) -> Error {
             Refusal::DecodingDead { checkpoint: position, error: said }.into()
         }
         // An encoding that can't be converted, a value that can't be sent: the same bytes come again.
-        "22P05" | "22021" | "54000" => Refusal::DecodingDead { checkpoint: position, error: said }.into(),
+        "22P05" | "22021" | "22P03" | "54000" => {
+            Refusal::DecodingDead { checkpoint: position, error: said }.into()
+        }
         _ => error,
     }
 }

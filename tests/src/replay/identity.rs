@@ -3,7 +3,7 @@ use event::envelope::{ChangeEvent, Op};
 
 /// The ID that follows from an event's content, as docs/envelope.md has it. Of a READ only what comes before the row's
 /// own name.
-pub(super) fn id_of(event: &ChangeEvent) -> String {
+pub(crate) fn id_of(event: &ChangeEvent) -> String {
     let start = format!("{}/{}", event.source, event.epoch);
     if let Some(load) = &event.load {
         let place = match event.op() {

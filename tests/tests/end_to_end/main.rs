@@ -3,6 +3,8 @@
 //! | module | idea |
 //! |---|---|
 //! | `chaos` | killed at any moment, under any load: the sink ends up with the source's rows |
+//! | `havoc` | random tables, writes, DDL and kills of everything: the sink has what the source did, at each commit |
+//! | `memory` | it stays small, however large a transaction or a table is |
 //! | `outage` | brokers, databases and networks that go and come back: nothing lost, memory bounded, few words |
 //! | `stranger` | wrong input is refused with a code and the remedy, and once mended nothing is missing |
 //! | `refusals` | what servers and other programs refuse: who it is, and what mends it |
@@ -22,7 +24,11 @@
 //! | `rotation` | passwords that change under a running program need no restart |
 //! | `least` | the permissions that docs/security.md lists are enough |
 //! | `secrets` | nothing that was ever printed or served holds a secret |
-//! | `extremes` | a row of 100 MB: bounded memory, and nothing is missing |
+//! | `extremes` | a row of 100 MB and 5,000 tables: bounded memory, and nothing is missing |
+//! | `new_tables` | tables that come, go and change places while the pipeline runs |
+//! | `publication` | a publication or a slot that somebody makes anew |
+//! | `failover` | a standby that took over, a restored copy |
+//! | `standby` | a standby's log, while the primary is written to |
 //! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
 
@@ -32,8 +38,10 @@ mod danger;
 mod extremes;
 mod failover;
 mod first_contact;
+mod havoc;
 mod least;
 mod loads;
+mod memory;
 mod new_tables;
 mod origins;
 mod outage;

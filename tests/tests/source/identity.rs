@@ -177,3 +177,29 @@ async fn tables_without_one_are_not_published() {
     assert!(!refused.to_string().contains("public.good"), "{refused}");
     assert_eq!(world.text("SELECT count(*) FROM pg_publication").await, "0");
 }
+/// Under FULL pgoutput marks every column as key, and the primary key is asked for as it is when the reader comes there.
+#[tokio::test]
+async fn a_key_that_was_renamed_since() {
+    let world = World::shared().await;
+    world.run("CREATE TABLE t (id int PRIMARY KEY, v text); ALTER TABLE t REPLICA IDENTITY FULL").await;
+    let start = world.begin().await;
+    world.run("INSERT INTO t VALUES (1, 'a'); ALTER TABLE t RENAME id TO number").await;
+    let events = world.tail(start).await.until_now(&world.sql).await;
+    let insert = events.iter().find(|event| event.op() == event::envelope::Op::Insert).unwrap();
+    assert!(insert.key.is_some(), "{insert:?}");
+}
+
+/// The table is gone by the time its rows are read; what it was known by is not.
+#[tokio::test]
+async fn a_key_whose_table_was_dropped_since() {
+    let world = World::shared().await;
+    world.run("CREATE TABLE t (id int PRIMARY KEY, v text); ALTER TABLE t REPLICA IDENTITY FULL").await;
+    let start = world.begin().await;
+    let mut tail = world.tail(start).await;
+    world.run("INSERT INTO t VALUES (1, 'a')").await;
+    tail.until_now(&world.sql).await;
+    world.run("BEGIN; ALTER TABLE t ADD more int; UPDATE t SET v = 'b'; DROP TABLE t; COMMIT").await;
+    let events = tail.until_now(&world.sql).await;
+    let update = events.iter().find(|event| event.op() == event::envelope::Op::Update).unwrap();
+    assert!(update.key.is_some(), "{update:?}");
+}

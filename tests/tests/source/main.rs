@@ -36,3 +36,4 @@ mod truncate;
 mod undecodable;
 mod values;
 mod world;
+mod writers;

@@ -1,88 +1,132 @@
-//! Writers that do anything at any time, loads and reloads in between: the replica that comes out is the source.
+//! Writers that do anything at any time, loads and reloads in between, the reader and the server crash: the replica that
+//! comes out is the source.
 //!
 //! Each run prints its seed; `CDC_SEED` plays it again (as far as threads of a server can be made to), `CDC_SEEDS`
 //! plays so many. `CDC_SEED_TRUNCATE=no` leaves TRUNCATE out: 15.20's decoding sometimes dies of it beside prepared
 //! transactions, and says so.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use end_to_end::servers::Postgres;
 use event::envelope::ChangeEvent;
-use event::{KeyBound, Lsn, Position, Source as _};
-use tokio_postgres::Client;
-use wal_reader::{Begun, Error, Loader};
+use event::{Fences, KeyBound, Lsn, Position, Source as _, TableName};
+use tokio::task::JoinHandle;
+use wal_reader::{Begun, Error, Loader, system};
 
 use crate::replica::Replica;
 use crate::seed::{Random, seeds};
-use crate::world::{Tail, World, read, run, soon, table};
+use crate::world::{Tail, World, decode, read, soon, table};
+use crate::writers::{KEYS, Key, Writer};
 
 const WRITERS: u64 = 6;
-const KEYS: u64 = 60;
 const TABLES: [&str; 2] = ["a", "b"];
 
 #[tokio::test]
 async fn the_replica_is_the_source() {
-    let mut world = World::own(15, &[("autovacuum_naptime", "1s")]).await;
-    world.options.load_unit_rows = 12;
-    let mut seeds: Vec<u64> = seeds(3);
+    // Seeds of one version after the other: each has its server.
+    let version = |seed: &u64| Postgres::VERSIONS[(seed % 5) as usize];
+    let mut seeds: Vec<u64> = seeds(20);
+    seeds.sort_by_key(version);
+    let mut world: Option<(u32, World)> = None;
     while let Some(seed) = seeds.pop() {
-        println!("CDC_SEED={seed}");
-        match play(&world, seed).await {
-            Ok(transactions) => println!("{transactions} transactions"),
-            // The server's own trouble, which the reader names: that run says nothing, another one does.
-            Err(error)
-                if error.code() == "CDC-PG-030" && error.to_string().contains("could not map filenode") =>
-            {
-                println!("{error}");
-                seeds.push(seed.wrapping_add(1));
-                world = World::own(15, &[("autovacuum_naptime", "1s")]).await;
-                world.options.load_unit_rows = 12;
+        let version = version(&seed);
+        println!("CDC_SEED={seed} on PostgreSQL {version}");
+        let mut now = match world.take() {
+            Some((of, world)) if of == version => world,
+            _ => start(version).await,
+        };
+        match play(&mut now, seed).await {
+            Ok(played) => {
+                println!("{played:?}");
+                world = Some((version, now));
             }
-            Err(error) => panic!("{error}: {error:?}"),
+            // The server's own trouble, which the reader names: that run says nothing, another one does.
+            // Of a file node, or since 16 of a file number.
+            Err(error) if error.to_string().contains("could not map file") => {
+                println!("{error}");
+                seeds.push(seed.wrapping_add(5));
+            }
+            Err(error) => panic!("CDC_SEED={seed}: {error}: {error:?}"),
         }
     }
 }
 
-/// The pipeline in small: first load, stream, a table added meanwhile, a reload.
+/// A crash takes along what was committed without waiting for the disk: as much of it as can be.
+async fn start(version: u32) -> World {
+    // Each attempt of a load has connections of its own, and the server may be slow to end them.
+    let settings = [("autovacuum_naptime", "1s"), ("wal_writer_delay", "1s"), ("max_connections", "200")];
+    let mut world = World::own(version, &settings).await;
+    world.options.load_unit_rows = 12;
+    world
+}
+
+/// The pipeline in small: first load, stream, a table added meanwhile, reloads; and crashes.
 struct Pipeline<'a> {
-    world: &'a World,
+    world: &'a mut World,
+    seed: u64,
     random: Random,
     replica: Replica,
-    tail: Tail,
+    /// None while it is crashed.
+    tail: Option<Tail>,
+    saved: Saved,
+    /// What an earlier run may have sent lies before it.
+    delivered_before: Lsn,
     /// Whether what was sent ends with a transaction.
     is_between: bool,
     /// Transactions that were sent.
     transactions: HashSet<String>,
+    played: Played,
 }
 
-async fn play(world: &World, seed: u64) -> Result<usize, Error> {
+/// What a checkpoint keeps.
+struct Saved {
+    position: Lsn,
+    table_seqs: BTreeMap<TableName, u64>,
+    fences: Fences,
+}
+
+/// What happened, to be shown.
+#[derive(Debug, Default)]
+struct Played {
+    transactions: usize,
+    repeated: u64,
+    units: u64,
+    reader_crashes: u64,
+    server_crashes: u64,
+}
+
+async fn play(world: &mut World, seed: u64) -> Result<Played, Error> {
     let mut random = Random::new(seed);
-    for name in TABLES {
+    let keys = [Key::Int, Key::any(&mut random)];
+    for (name, key) in TABLES.iter().zip(keys) {
         world
             .run(&format!(
-                "DROP TABLE IF EXISTS {name}; CREATE TABLE {name} (id int PRIMARY KEY, version bigint, big text); \
+                "DROP TABLE IF EXISTS {name}; \
+                 CREATE TABLE {name} (id {} PRIMARY KEY, version bigint, big text); \
                  ALTER TABLE {name} ALTER big SET STORAGE EXTERNAL; \
-                 INSERT INTO {name} SELECT g, 0, repeat(md5(g::text), 100) FROM generate_series(1, {KEYS}) g; ANALYZE {name}"
+                 INSERT INTO {name} SELECT {}, 0, repeat(md5(g::text), 100) FROM generate_series(1, {KEYS}) g; \
+                 ANALYZE {name}",
+                key.type_name(),
+                key.of("g")
             ))
             .await;
     }
     world.run("DROP SEQUENCE IF EXISTS version; CREATE SEQUENCE version; DROP PUBLICATION IF EXISTS published; CREATE PUBLICATION published FOR TABLE a").await;
     let stop = Arc::new(AtomicBool::new(false));
-    let mut writers = Vec::new();
-    for number in 0..WRITERS {
-        let sql = world.connect().await;
-        let random = Random::new(random.next());
-        writers.push(tokio::spawn(write(
-            sql,
-            TABLES[number as usize % 2],
-            random,
-            format!("{seed}_{number}"),
-            stop.clone(),
-        )));
-    }
-    let played = follow(world, random, &stop, writers).await;
+    let writer = |number: u64| Writer {
+        url: world.postgres().url("postgres"),
+        table: TABLES[number as usize % 2],
+        key: keys[number as usize % 2],
+        random: Random::new(random.next()),
+        name: format!("{seed}_{number}"),
+        truncates: std::env::var("CDC_SEED_TRUNCATE").as_deref() != Ok("no"),
+        stop: stop.clone(),
+    };
+    let writers: Vec<JoinHandle<()>> = (0..WRITERS).map(writer).map(Writer::start).collect();
+    let played = follow(world, seed, random, keys, &stop, writers).await;
     stop.store(true, Ordering::Relaxed);
     world
         .run("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL")
@@ -98,43 +142,63 @@ async fn play(world: &World, seed: u64) -> Result<usize, Error> {
 }
 
 async fn follow(
-    world: &World,
+    world: &mut World,
+    seed: u64,
     mut random: Random,
+    keys: [Key; 2],
     stop: &AtomicBool,
-    writers: Vec<tokio::task::JoinHandle<()>>,
-) -> Result<usize, Error> {
+    writers: Vec<JoinHandle<()>>,
+) -> Result<Played, Error> {
     pause(&mut random, 100).await;
     let start = world.slot().await;
     let tail = world.tail(start).await;
     let mut pipeline = Pipeline {
         world,
+        seed,
         random,
         replica: Replica::with_versions(1),
-        tail,
+        tail: Some(tail),
+        saved: Saved { position: start, table_seqs: BTreeMap::new(), fences: Fences::default() },
+        delivered_before: start,
         is_between: true,
         transactions: HashSet::new(),
+        played: Played::default(),
     };
     pipeline.load("a").await?;
     pipeline.stream(100).await?;
-    world.run("ALTER PUBLICATION published ADD TABLE b").await;
+    pipeline.crash_perhaps().await;
+    pipeline.world.run("ALTER PUBLICATION published ADD TABLE b").await;
     pipeline.load("b").await?;
     pipeline.stream(100).await?;
     for name in ["a", "b", "a"] {
+        pipeline.crash_perhaps().await;
         pipeline.load(name).await?;
         pipeline.stream(50).await?;
     }
+    pipeline.crash_perhaps().await;
     stop.store(true, Ordering::Relaxed);
     for writer in writers {
         soon("a writer", writer).await.unwrap();
     }
     pipeline.drain().await?;
-    for name in TABLES {
-        let (replica, source) = (short(pipeline.replica.rows(name)), short(world.rows(name).await));
+    for (name, key) in TABLES.into_iter().zip(keys) {
+        let replica = short(pipeline.replica.rows(name));
+        let source = short(
+            pipeline
+                .world
+                .rows(&format!("(SELECT {}, version, big FROM {name}) AS shown", key.shown()))
+                .await,
+        );
         let (invented, lost): (Vec<_>, Vec<_>) =
             (replica.difference(&source).collect(), source.difference(&replica).collect());
-        assert!(invented.is_empty() && lost.is_empty(), "table {name}: invented {invented:?}, lost {lost:?}");
+        assert!(
+            invented.is_empty() && lost.is_empty(),
+            "CDC_SEED={seed}, table {name}: invented {invented:?}, lost {lost:?}"
+        );
     }
-    Ok(pipeline.transactions.len())
+    pipeline.played.transactions = pipeline.transactions.len();
+    pipeline.played.repeated = pipeline.replica.repeated();
+    Ok(pipeline.played)
 }
 
 /// The big values are told by their first few characters.
@@ -148,30 +212,38 @@ fn short(rows: Vec<String>) -> BTreeSet<String> {
 }
 
 impl Pipeline<'_> {
+    fn tail(&mut self) -> &mut Tail {
+        self.tail.as_mut().expect("it is running")
+    }
+
     /// Loads a table while changes go out: between its units, and between its attempts to begin.
     async fn load(&mut self, name: &str) -> Result<(), Error> {
-        self.tail.stream.note_delivered();
-        let mut loader = Loader::open(&self.world.options).await?;
         let mut from: Option<KeyBound> = None;
+        let mut loader = self.loader().await?;
         loop {
-            let delivered = self.tail.stream.delivered().unwrap().clone();
+            let delivered = self.tail().stream.delivered().unwrap().clone();
             match loader.begin(&table(name), from, &delivered).await? {
-                Begun::NotYet(_) => self.stream(5).await?,
-                Begun::Gone => panic!("{name} is gone"),
+                Begun::NotYet(_) => self.stream(20).await?,
+                Begun::Gone => panic!("CDC_SEED={}: {name} is gone", self.seed),
                 Begun::Reading => {
                     pause(&mut self.random, 10).await;
                     if self.random.percent(10) {
-                        // A crash: this unit again.
+                        // This unit again; the finished ones are saved with their fences.
                         let mut batch = self.world.pool.batch();
                         loader.read(&mut batch).await?;
-                        self.take(&crate::world::decode(&batch));
+                        self.take(&decode(&batch));
                         self.replica.expect_older(name);
-                        loader = Loader::open(&self.world.options).await?;
+                        drop(loader);
+                        self.crash().await;
+                        loader = self.loader().await?;
                         continue;
                     }
                     let (events, unit) = read(&mut loader, &self.world.pool).await;
                     self.take(&events);
-                    self.tail.fences.add(unit.table, unit.fence);
+                    self.played.units += 1;
+                    self.tail().fences.add(unit.table, unit.fence);
+                    // Before anything else is sent: the next run must drop what this one would have dropped.
+                    self.save();
                     from = unit.next;
                     if from.is_none() {
                         break;
@@ -180,8 +252,17 @@ impl Pipeline<'_> {
                 }
             }
         }
-        self.tail.stream.forget_delivered();
+        self.tail().stream.forget_delivered();
         Ok(())
+    }
+
+    /// A new one, once the stream has passed what an earlier run may have sent.
+    async fn loader(&mut self) -> Result<Loader, Error> {
+        while self.tail().stream.passed() < self.delivered_before {
+            self.stream(20).await?;
+        }
+        self.tail().stream.note_delivered();
+        Loader::open(&self.world.options).await
     }
 
     /// Lets changes out for at most so long.
@@ -190,39 +271,75 @@ impl Pipeline<'_> {
         let mut batch = self.world.pool.batch();
         loop {
             let is_over = tokio::time::Instant::now() >= end;
-            let fill = self.tail.stream.fill(&mut batch, &mut self.tail.fences);
+            let Tail { stream, fences, .. } = self.tail.as_mut().expect("it is running");
+            let fill = stream.fill(&mut batch, fences);
             if is_over {
                 soon("the transaction's end", fill).await?;
             } else if let Ok(filled) = tokio::time::timeout_at(end, fill).await {
                 filled?;
             }
-            self.tail.note(&batch);
+            self.tail().note(&batch);
             let full = std::mem::replace(&mut batch, self.world.pool.batch());
-            self.take(&crate::world::decode(&full));
+            self.take(&decode(&full));
             match full.reached() {
                 Some(reached) => self.is_between = reached.messages == full.len(),
                 None => self.is_between &= full.is_empty(),
             }
+            if self.random.percent(30) {
+                self.save();
+            }
             // A load begins between transactions.
             if tokio::time::Instant::now() >= end && self.is_between {
-                break;
+                return Ok(());
             }
         }
-        let reached = self.tail.reached;
-        self.tail.fences.forget_before(reached);
-        self.tail.stream.release(Position::Postgres(reached));
-        Ok(())
+    }
+
+    /// What the sink has by now is noted, and then let go of.
+    fn save(&mut self) {
+        let tail = self.tail.as_mut().expect("it is running");
+        tail.fences.forget_before(tail.reached);
+        self.saved = Saved {
+            position: tail.reached,
+            table_seqs: tail.table_seqs.clone(),
+            fences: tail.fences.clone(),
+        };
+        tail.stream.release(Position::Postgres(tail.reached));
+    }
+
+    async fn crash_perhaps(&mut self) {
+        if self.random.percent(50) {
+            self.crash().await;
+        }
+    }
+
+    /// The reader goes, now and then the server too, and all goes on from what was saved.
+    async fn crash(&mut self) {
+        self.tail = None;
+        self.played.reader_crashes += 1;
+        if self.random.percent(30) {
+            self.played.server_crashes += 1;
+            self.world.postgres_mut().kill();
+            self.world.postgres_mut().start_again();
+            self.world.reconnect().await;
+        }
+        let Saved { position, table_seqs, fences } = &self.saved;
+        let tail = self.world.resume(*position, table_seqs.clone(), fences.clone()).await;
+        self.tail = Some(tail);
+        self.is_between = true;
+        self.delivered_before = system::log_end(&self.world.options.connection).await.unwrap();
     }
 
     async fn drain(&mut self) -> Result<(), Error> {
         // A commit that waits for the disk takes all others along.
         self.world.run("SELECT pg_logical_emit_message(true, 'end', '')").await;
         let end: Lsn = self.world.lsn("SELECT pg_current_wal_flush_lsn()").await;
-        while self.tail.stream.passed() < end {
+        while self.tail().stream.passed() < end {
             let mut batch = self.world.pool.batch();
-            soon("the end", self.tail.stream.fill(&mut batch, &mut self.tail.fences)).await?;
-            self.tail.note(&batch);
-            let events = crate::world::decode(&batch);
+            let Tail { stream, fences, .. } = self.tail.as_mut().expect("it is running");
+            soon("the end", stream.fill(&mut batch, fences)).await?;
+            self.tail().note(&batch);
+            let events = decode(&batch);
             self.take(&events);
             if events
                 .iter()
@@ -242,65 +359,4 @@ impl Pipeline<'_> {
 
 async fn pause(random: &mut Random, at_most_ms: u64) {
     tokio::time::sleep(Duration::from_millis(random.below(at_most_ms))).await;
-}
-
-/// Transactions of up to six statements. What the server refuses (duplicate keys, deadlocks) is rolled back.
-async fn write(sql: Client, name: &'static str, mut random: Random, gid: String, stop: Arc<AtomicBool>) {
-    let truncates = std::env::var("CDC_SEED_TRUNCATE").as_deref() != Ok("no");
-    let mut count = 0;
-    while !stop.load(Ordering::Relaxed) {
-        if truncates && random.percent(1) {
-            _ = sql.batch_execute(&format!("TRUNCATE {name}")).await;
-            continue;
-        }
-        count += 1;
-        if transaction(&sql, name, &mut random, &format!("{gid}_{count}")).await.is_err() {
-            _ = sql.batch_execute("ROLLBACK").await;
-        }
-    }
-}
-
-async fn transaction(
-    sql: &Client,
-    name: &str,
-    random: &mut Random,
-    gid: &str,
-) -> Result<(), tokio_postgres::Error> {
-    sql.batch_execute("BEGIN; SET LOCAL lock_timeout = '1s'").await?;
-    for _ in 0..=random.below(5) {
-        let (key, other) = (random.below(KEYS) + 1, random.below(KEYS) + 1);
-        let update = format!("UPDATE {name} SET version = nextval('version')");
-        let statement = match random.below(100) {
-            0..30 => format!(
-                "INSERT INTO {name} VALUES ({key}, nextval('version'), repeat(md5('{other}'), 100)) \
-                 ON CONFLICT (id) DO UPDATE SET version = nextval('version')"
-            ),
-            30..55 => format!("{update} WHERE id = {key}"),
-            55..60 => format!("{update}, big = repeat(md5('{other}'), 100) WHERE id = {key}"),
-            60..75 => format!("DELETE FROM {name} WHERE id = {key}"),
-            75..90 => format!(
-                "{update}, id = {other} WHERE id = {key} AND NOT EXISTS (SELECT FROM {name} WHERE id = {other})"
-            ),
-            _ => {
-                let end = if random.percent(50) { "ROLLBACK TO s" } else { "RELEASE s" };
-                format!("SAVEPOINT s; {update} WHERE id = {key}; {end}")
-            }
-        };
-        sql.batch_execute(&statement).await?;
-        if random.percent(20) {
-            pause(random, 10).await;
-        }
-    }
-    match random.below(100) {
-        0..10 => sql.batch_execute("ROLLBACK").await,
-        10..25 => {
-            sql.batch_execute(&format!("PREPARE TRANSACTION '{gid}'")).await?;
-            pause(random, 10).await;
-            let end = if random.percent(70) { "COMMIT" } else { "ROLLBACK" };
-            run(sql, &format!("{end} PREPARED '{gid}'")).await;
-            Ok(())
-        }
-        25..35 => sql.batch_execute("SET LOCAL synchronous_commit = off; COMMIT").await,
-        _ => sql.batch_execute("COMMIT").await,
-    }
 }

@@ -11,6 +11,9 @@ use prost::Message as _;
 pub(crate) struct Replica {
     tables: BTreeMap<String, BTreeMap<Vec<u8>, Vec<Value>>>,
     table_seqs: HashMap<String, u64>,
+    /// By table and number: what came, but for the time of its capture and what was fetched.
+    contents: HashMap<(String, u64), ChangeEvent>,
+    repeated: u64,
     /// Keys seen in the load that is under way, by its id.
     loads: HashMap<String, HashSet<Vec<u8>>>,
     /// Position of a column that only grows, per key, as long as the key lives.
@@ -42,8 +45,15 @@ impl Replica {
         let op = event.op();
         if matches!(op, Op::Insert | Op::Update | Op::Delete | Op::Truncate) {
             let last = self.table_seqs.entry(event.table.clone()).or_default();
+            if event.table_seq <= *last {
+                self.repeated += 1;
+                let known = self.contents.get(&(event.table.clone(), event.table_seq));
+                assert_eq!(known, Some(&comparable(event)), "the same number, another event");
+                return;
+            }
             assert_eq!(event.table_seq, *last + 1, "the sequence has a gap: {event:?}");
             *last = event.table_seq;
+            self.contents.insert((event.table.clone(), event.table_seq), comparable(event));
         }
         let rows = self.tables.entry(event.table.clone()).or_default();
         let key = event.key.as_ref().map(Row::encode_to_vec).unwrap_or_default();
@@ -98,6 +108,11 @@ impl Replica {
         }
     }
 
+    /// How many changes came again.
+    pub(crate) fn repeated(&self) -> u64 {
+        self.repeated
+    }
+
     /// A table's rows, each as `(a,b,…)`, ascending.
     pub(crate) fn rows(&self, table: &str) -> Vec<String> {
         let mut rows: Vec<String> = self
@@ -110,6 +125,18 @@ impl Replica {
         rows.sort();
         rows
     }
+}
+
+/// What two deliveries of an event have in common.
+fn comparable(event: &ChangeEvent) -> ChangeEvent {
+    let mut event = ChangeEvent { captured_time_us: 0, ..event.clone() };
+    let fetched = std::mem::take(&mut event.fetched);
+    for (column, value) in event.after.iter_mut().flat_map(|row| &mut row.values).enumerate() {
+        if fetched.contains(&(column as u32)) {
+            value.kind = Some(Kind::Unchanged(Default::default()));
+        }
+    }
+    event
 }
 
 fn version(value: &Value) -> i64 {

@@ -1,0 +1,208 @@
+use std::collections::HashSet;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use end_to_end::application::{Application, Done, create_tables};
+use end_to_end::connector::Connector;
+use end_to_end::history::History;
+use end_to_end::judge::Judge;
+use end_to_end::random::Random;
+use end_to_end::replay::Summary;
+use end_to_end::servers::{Postgres, Stop, unique};
+use end_to_end::session::Session;
+
+use super::SOURCE_OPTIONS;
+use super::target::Target;
+use crate::setup::wait_until_caught_up;
+
+/// How a round ended that found nothing wrong.
+#[derive(Debug)]
+#[expect(dead_code, reason = "shown")]
+pub(super) enum Outcome {
+    Right {
+        sink: &'static str,
+        summary: Summary,
+        done: Done,
+        history: usize,
+        kills: Kills,
+    },
+    /// The server cannot decode its own log: `could not map filenode` of a rewritten table beside prepared transactions,
+    /// `invalid internal value for enum` of a label that is newer than the slot's view of the catalog. That is for good.
+    ServerGaveUp {
+        error: String,
+    },
+}
+
+/// What was done to whom.
+#[derive(Debug, Default)]
+pub(super) struct Kills {
+    program: u32,
+    stops: u32,
+    database: u32,
+    broker: u32,
+    frozen: u32,
+    reloads: u32,
+}
+
+/// What runs, while it runs.
+pub(super) struct World {
+    pub(super) postgres: Postgres,
+    pub(super) target: Target,
+    pub(super) name: String,
+    cdc: Connector,
+    application: Application,
+    kills: Kills,
+}
+
+pub(super) fn round(version: u32, seed: u64, length: Duration) -> Outcome {
+    let mut random = Random::new(seed);
+    let target = Target::any(&mut random);
+    let mut world = World::start(version, target, &mut random);
+    let end = Instant::now() + length;
+    while Instant::now() < end {
+        sleep(Duration::from_millis(random.within(50..3000)));
+        if let Some(outcome) = world.gave_up(seed) {
+            return outcome;
+        }
+        world.disturb(&mut random);
+        if world.application.is_over() {
+            world.application.stop();
+        }
+    }
+    if let Some(outcome) = world.gave_up(seed) {
+        return outcome;
+    }
+    let (history, done) = match world.heal(seed) {
+        Ok(healed) => healed,
+        Err(outcome) => return outcome,
+    };
+    let mut judge = Judge::default();
+    world.target.read(&world.name, |message| judge.take(&message));
+    let (faults, summary) = (judge.faults(&history), judge.summary());
+    let mut kinds = HashSet::new();
+    let is_another = |fault: &&String| {
+        let what = fault.split_once("): ").map_or(fault.as_str(), |(_, what)| what);
+        kinds.insert(what.chars().take(25).collect::<String>())
+    };
+    let shown: Vec<String> =
+        faults.iter().filter(is_another).take(20).map(|fault| fault.chars().take(1500).collect()).collect();
+    assert!(
+        faults.is_empty(),
+        "PostgreSQL {version}, {}, CDC_SEED={seed}: {} faults, {summary:?}, {done:?}, {:?}\n{}\n{}",
+        world.target.name(),
+        faults.len(),
+        world.kills,
+        shown.join("\n"),
+        world.cdc.log_text()
+    );
+    assert!(done.committed > 20 && summary.changes > 20, "hardly anything happened: {done:?}, {summary:?}");
+    Outcome::Right {
+        sink: world.target.name(),
+        summary,
+        done,
+        history: history.len(),
+        kills: std::mem::take(&mut world.kills),
+    }
+}
+
+impl World {
+    /// A database with random tables, an application that writes to them, and the program on its first load.
+    pub(super) fn start(version: u32, target: Target, random: &mut Random) -> Self {
+        let postgres = Postgres::with_settings(
+            version,
+            &[("max_logical_replication_workers", "0"), ("logical_decoding_work_mem", "64kB")],
+        );
+        let session = Session::open(&postgres, "postgres");
+        History::begin(&session);
+        create_tables(&session, random);
+        let name = unique("havoc");
+        let url = postgres.url("postgres");
+        let source = format!("[source.postgres]\nurl = \"{url}\"\n{}", random.pick(SOURCE_OPTIONS));
+        let mut cdc = Connector::new(&name, &format!("{source}\n{}", target.config()));
+        let application = Application::start(url, Duration::from_millis(15), random);
+        sleep(Duration::from_millis(random.within(0..500)));
+        cdc.start();
+        Self { postgres, target, name, cdc, application, kills: Kills::default() }
+    }
+
+    fn disturb(&mut self, random: &mut Random) {
+        match random.within(0..100) {
+            0..45 => {
+                self.kills.program += 1;
+                self.cdc.kill();
+                sleep(Duration::from_millis(random.within(0..600)));
+                self.cdc.start();
+            }
+            45..50 => {
+                self.kills.stops += 1;
+                // Unless it has just ended for another reason: that is looked into next.
+                if self.cdc.terminate() == Some(0) {
+                    self.cdc.start();
+                }
+            }
+            50..65 => {
+                self.kills.database += 1;
+                let stop = *random.pick(&[Stop::Immediate, Stop::Immediate, Stop::Kill]);
+                self.postgres.stop(stop);
+                sleep(Duration::from_millis(random.within(0..800)));
+                self.postgres.start_again();
+            }
+            65..75 => {
+                self.kills.broker += 1;
+                self.target.kill(random);
+            }
+            75..80 => {
+                self.kills.frozen += 1;
+                self.target.freeze(random);
+            }
+            _ => {
+                self.kills.reloads += 1;
+                let pattern = format!("public.*{}*", random.within(0..15));
+                // It may be starting, or know no such table: then nothing is loaded.
+                let output = self.cdc.run(&["snapshot", "--tables", &pattern]);
+                assert!(output.status.code().is_some(), "{output:?}");
+            }
+        }
+    }
+
+    /// Whether the program ended by itself, and the server is to blame.
+    fn gave_up(&mut self, seed: u64) -> Option<Outcome> {
+        if self.cdc.is_running() {
+            return None;
+        }
+        let outcome = self.server_gave_up();
+        assert!(outcome.is_some(), "CDC_SEED={seed}: it ended by itself:\n{}", self.cdc.log_text());
+        outcome
+    }
+
+    /// What the server says when it is asked for the same by SQL, without the program.
+    fn server_gave_up(&self) -> Option<Outcome> {
+        let session = Session::open(&self.postgres, "postgres");
+        let slot = self.cdc.slot();
+        let peeked = session.try_execute(&format!(
+            "SELECT count(*) FROM pg_logical_slot_peek_binary_changes('{slot}', NULL, NULL, \
+               'proto_version', '1', 'publication_names', '{slot}')"
+        ));
+        let error = peeked.err()?;
+        Some(Outcome::ServerGaveUp { error: error.as_db_error()?.message().to_owned() })
+    }
+
+    /// Ends all trouble, loads what is due, and catches up; what the source did.
+    pub(super) fn heal(&mut self, seed: u64) -> Result<(History, Done), Outcome> {
+        let done = self.application.stop();
+        self.cdc.kill();
+        let output = self.cdc.run(&["snapshot"]);
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let about = format!("CDC_SEED={seed}: {said}\n{}", self.cdc.log_text());
+            return Err(self.server_gave_up().unwrap_or_else(|| panic!("{about}")));
+        }
+        let lines = self.cdc.log().len();
+        self.cdc.start();
+        self.cdc.wait_for_log_after(lines, "streaming");
+        let session = Session::open(&self.postgres, "postgres");
+        wait_until_caught_up(&mut self.cdc, &session);
+        assert_eq!(self.cdc.terminate(), Some(0), "CDC_SEED={seed}: {}", self.cdc.log_text());
+        Ok((History::read(&session), done))
+    }
+}
