@@ -26,7 +26,7 @@ pub fn shared_postgres() -> &'static Postgres {
     SHARED.get_or_init(|| {
         Postgres::with_settings(
             17,
-            &[("max_replication_slots", "60"), ("max_wal_senders", "60"), ("max_connections", "200")],
+            &[("max_replication_slots", "300"), ("max_wal_senders", "300"), ("max_connections", "700")],
         )
     })
 }
