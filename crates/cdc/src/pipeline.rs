@@ -74,6 +74,8 @@ struct Past {
     /// From then on, a refused login is worth another try: passwords and certificates are renewed at both ends, and not
     /// at once (docs/decisions/2026-11-21-credentials-that-had-worked.md).
     was_accepted: bool,
+    /// Streams of running transactions have left something in doubt: this run does without.
+    reads_whole: bool,
     left_out: LeftOut,
 }
 
@@ -106,6 +108,7 @@ impl Pipeline {
                     return Err(error);
                 }
             };
+            past.reads_whole |= matches!(error, Error::Source(wal_reader::Error::MessagesInDoubt { .. }));
             let wait = backoff.next();
             self.status.waiting(&error);
             tracing::warn!(code = error.code(), %error, retry_in_ms = wait.as_millis() as u64, "trying again from the checkpoint");
@@ -159,7 +162,10 @@ impl Pipeline {
             () = self.shutdown.requested() => return Ok(Ended::Done),
         };
         let config::Source::Postgres(source) = self.config.source.clone();
-        let options = options(&source, &self.config)?;
+        let mut options = options(&source, &self.config)?;
+        if past.reads_whole {
+            options.spool = None;
+        }
         let Prepared { checkpoint, survey } = tokio::select! {
             ready = prepare(&options, store, &self.config, Some(sink.destination())) => ready?,
             () = self.shutdown.requested() => return Ok(Ended::Done),

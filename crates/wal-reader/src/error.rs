@@ -25,6 +25,7 @@ use crate::refusal::Refusal;
 /// | `CDC-PG-011` | the server ended the stream: it is stopping | yes |
 /// | `CDC-PG-012` | a load's reading broke off | yes |
 /// | `CDC-PG-013` | a running transaction can't be kept on disk | yes |
+/// | `CDC-PG-014` | a streamed transaction must be read in one piece | yes |
 /// | `CDC-PG-020` and up | a [`Refusal`] | no, but a slot that is being read |
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -125,6 +126,15 @@ pub enum Error {
         /// Why not.
         source: Arc<io::Error>,
     },
+    /// A streamed transaction has messages, and parts that were rolled back: which of those belong to these is not told.
+    #[error(
+        "transaction {xid} has logical messages and a savepoint that was rolled back: streamed, it is not told which \
+         messages went with it, so it is read again in one piece"
+    )]
+    MessagesInDoubt {
+        /// The transaction.
+        xid: u32,
+    },
     /// The stream is not what the protocol promises.
     #[error("the replication stream holds {what}")]
     Stream {
@@ -166,6 +176,7 @@ impl Error {
             Self::StreamEnded { .. } => "CDC-PG-011",
             Self::LoadBrokeOff => "CDC-PG-012",
             Self::Spool { .. } => "CDC-PG-013",
+            Self::MessagesInDoubt { .. } => "CDC-PG-014",
             Self::Refused(refusal) => refusal.code(),
             Self::Stream { .. } => "CDC-PG-009",
             Self::Protocol { .. } => "CDC-PG-009",
@@ -180,7 +191,8 @@ impl Error {
             | Self::Lost { .. }
             | Self::StreamEnded { .. }
             | Self::LoadBrokeOff
-            | Self::Spool { .. } => true,
+            | Self::Spool { .. }
+            | Self::MessagesInDoubt { .. } => true,
             Self::NoHost { attempts } => attempts.iter().any(Self::is_retryable),
             Self::Server { error, .. } => matches!(error.kind(), Kind::NotNow | Kind::Passing),
             Self::Refused(refusal) => refusal.is_retryable(),

@@ -5,6 +5,9 @@
 //! told of tables and types: the server tells that once a transaction, not once a subtransaction (`maybe_send_schema`
 //! in pgoutput.c), and tells it again where a rollback changed a shape back.
 //!
+//! A message of `pg_logical_emit_message` names the whole transaction even where it belongs to a part that was rolled back
+//! (`pgoutput_message`). Where both came in one transaction that has to be read again, in one piece.
+//!
 //! Nothing here outlives the process: what had not committed by then is sent again.
 
 use std::collections::hash_map::Entry;
@@ -44,6 +47,8 @@ struct Spool {
     writer: BufWriter<File>,
     /// Subtransactions that were rolled back.
     aborted: HashSet<u32>,
+    /// Whether there are messages in it.
+    has_messages: bool,
 }
 
 /// Goes with whoever has it.
@@ -122,6 +127,9 @@ impl Spools {
             Message::StreamCommit { xid, commit_lsn, end_lsn, commit_time_us } => {
                 self.spool(xid)?;
                 let Some(spool) = self.running.remove(&xid) else { return Ok(Taken::Kept) };
+                if spool.has_messages && !spool.aborted.is_empty() {
+                    return Err(Error::MessagesInDoubt { xid });
+                }
                 let begin = Message::Begin { final_lsn: commit_lsn, commit_time_us, xid };
                 let commit = Message::Commit { commit_lsn, end_lsn, commit_time_us };
                 return Ok(Taken::Committed(Box::new(Replay::new(spool, begin, commit)?)));
@@ -152,11 +160,12 @@ impl Spool {
         let path = folder.join(xid.to_string());
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
         let file = BufWriter::with_capacity(BUFFER_BYTES, file.map_err(failed(&path))?);
-        Ok(Self { file: SpoolFile { path }, writer: file, aborted: HashSet::new() })
+        Ok(Self { file: SpoolFile { path }, writer: file, aborted: HashSet::new(), has_messages: false })
     }
 
     /// As `length own-LSN body`.
     fn keep(&mut self, own: Lsn, body: &[u8]) -> Result<(), Error> {
+        self.has_messages |= body.first() == Some(&b'M');
         let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
         let mut write = || {
             self.writer.write_all(&length.to_le_bytes())?;
@@ -169,7 +178,7 @@ impl Spool {
 
 impl Replay {
     fn new(spool: Spool, begin: Message<'static>, commit: Message<'static>) -> Result<Self, Error> {
-        let Spool { file, writer, aborted } = spool;
+        let Spool { file, writer, aborted, .. } = spool;
         let rewound = writer.into_inner().map_err(io::IntoInnerError::into_error).and_then(|mut written| {
             written.rewind()?;
             Ok(written)
@@ -226,10 +235,7 @@ impl Replay {
             Message::Insert { xid, .. }
             | Message::Update { xid, .. }
             | Message::Delete { xid, .. }
-            | Message::Truncate { xid, .. }
-            | Message::Message { xid, transactional: true, .. } => {
-                xid.is_some_and(|xid| self.aborted.contains(&xid))
-            }
+            | Message::Truncate { xid, .. } => xid.is_some_and(|xid| self.aborted.contains(&xid)),
             _ => false,
         })
     }

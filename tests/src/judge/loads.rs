@@ -80,9 +80,10 @@ impl<'h> Progress<'h> {
                     Some(next) => load.begins.get(&next.partition).is_some_and(|begin| *begin < next.number),
                     None => true,
                 };
-                let has_load = whole
-                    .iter()
-                    .any(|load| load.table == change.table && load.limit >= *end && is_in_time(load));
+                // Until it is first loaded under a name, nobody knows its rows by that: its changes may come or not.
+                let of_name = || whole.iter().filter(|load| load.table == change.table);
+                let is_unknown = of_name().all(|load| load.limit >= *end);
+                let has_load = of_name().any(|load| load.limit >= *end && (is_unknown || is_in_time(load)));
                 let was_never_known = is_gone && first_came.is_none_or(|first| number < first);
                 if !has_load && first < *end && !was_never_known {
                     faults.push(format!(

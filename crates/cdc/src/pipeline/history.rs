@@ -71,11 +71,10 @@ impl LeftOut {
     }
 }
 
-/// The same, but for the tables that were taken in alone: of any other, consumers would lack what was there before.
+/// The same, but for the tables that were ever taken in alone: of any other, consumers would lack what was there before.
+/// One that is gone by now may still be in the log.
 pub(super) fn only_taken_in(options: Options, checkpoint: &Checkpoint) -> Options {
-    let is_sent = |(_, state): &(&TableName, &TableState)| state.load != LoadState::Absent;
-    let sent: BTreeSet<TableName> =
-        checkpoint.tables.iter().filter(is_sent).map(|(name, _)| name.clone()).collect();
+    let sent: BTreeSet<TableName> = checkpoint.tables.keys().cloned().collect();
     Options { wanted: Arc::new(move |name: &TableName| sent.contains(name)), ..options }
 }
 
