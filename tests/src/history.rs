@@ -115,7 +115,11 @@ impl History {
 
     /// Reads it to its end, which must have been written to disk: nothing is written any more.
     pub fn read(session: &Session) -> Self {
-        session.execute("SET datestyle = 'ISO'; SET timezone = 'UTC'; SET intervalstyle = 'postgres'");
+        // With little memory 18.6 spills what it decodes, and its backend dies of a segmentation fault now and then.
+        session.execute(
+            "SET datestyle = 'ISO'; SET timezone = 'UTC'; SET intervalstyle = 'postgres'; \
+             SET logical_decoding_work_mem = '1GB'",
+        );
         let mut reader = Reader::default();
         loop {
             let rows = session.rows(&format!(

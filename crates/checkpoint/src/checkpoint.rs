@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use event::{Fences, KeyBound, LoadRequest, Position, TableName};
+use event::{Fences, KeyBound, LoadRequest, Lsn, Position, TableName};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Safe;
@@ -61,6 +61,10 @@ pub struct TableState {
     /// What decides how values of the database's own types are written.
     #[serde(default)]
     pub type_parts: BTreeMap<String, String>,
+    /// Its changes are sent from this commit on: before, it was not known, and its load has them. What an earlier run left
+    /// out must not come among what that run sent.
+    #[serde(default)]
+    pub since: Lsn,
     /// How far its load is.
     pub load: LoadState,
     /// How it is to be loaded, while it is.

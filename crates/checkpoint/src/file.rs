@@ -112,6 +112,7 @@ mod tests {
                 table_seq: 12,
                 limits: "rows (id > 5)".to_owned(),
                 incarnation: "16384/16399".to_owned(),
+                since: Lsn::from(7),
                 type_parts: [("label 16401".to_owned(), "sad".to_owned())].into(),
                 load,
                 request: LoadRequest::default(),

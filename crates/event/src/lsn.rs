@@ -26,6 +26,8 @@ pub struct ParseLsnError(String);
 impl Lsn {
     /// No place at all: PostgreSQL never writes a record at 0/0.
     pub const ZERO: Self = Self(0);
+    /// Beyond every place.
+    pub const MAX: Self = Self(u64::MAX);
 }
 
 impl From<u64> for Lsn {

@@ -153,7 +153,8 @@ impl Decoding {
         let transaction = transaction.as_mut().ok_or_else(outside)?;
         let relation = relations.get(&oid).ok_or_else(|| unknown_relation(*reached, oid))?;
         // What is not wanted counts all the same: the sequence is the transaction's, not ours.
-        let Some(relation) = relation.as_ref().filter(|_| !transaction.is_dropped) else {
+        let is_sent = |relation: &&Relation| !transaction.is_dropped && relation.since <= transaction.commit;
+        let Some(relation) = relation.as_ref().filter(is_sent) else {
             transaction.seq += 1;
             return Ok(());
         };
@@ -187,7 +188,9 @@ impl Decoding {
         }
         for (part, oid) in (1..).zip(oids.iter()) {
             let relation = relations.get(&oid).ok_or_else(|| unknown_relation(*reached, oid))?;
-            let Some(relation) = relation else { continue };
+            let Some(relation) = relation.as_ref().filter(|of| of.since <= transaction.commit) else {
+                continue;
+            };
             if output.fences.contain_truncate(relation.table.name(), transaction.place()) {
                 continue;
             }

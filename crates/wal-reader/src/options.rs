@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event::{TableName, TableRules};
+use event::{Lsn, TableName, TableRules};
 
 use crate::wire;
 
@@ -18,6 +18,8 @@ pub struct Options {
     pub publication: String,
     /// Which tables are wanted. The publication may hold others: they are left out here.
     pub wanted: Arc<dyn Fn(&TableName) -> bool + Send + Sync>,
+    /// From which commit on a wanted table's changes are sent.
+    pub since: Arc<dyn Fn(&TableName) -> Lsn + Send + Sync>,
     /// What is sent of each table.
     pub rules: Arc<dyn Fn(&TableName) -> TableRules + Send + Sync>,
     /// Transactions with one of these origins are not sent.

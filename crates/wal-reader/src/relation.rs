@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use decoder::ColumnType;
 use decoder::pgoutput::{ReplicaIdentity, Shape};
-use event::{Fingerprint, Route, Table, TableName, TableSchema, Use};
+use event::{Fingerprint, Lsn, Route, Table, TableName, TableSchema, Use};
 
 use crate::catalog::PrimaryKey;
 use crate::refusal::Refusal;
@@ -27,6 +27,8 @@ pub(crate) struct Relation {
     pub(crate) sources: Vec<usize>,
     /// The key column that fences of key ranges judge by, among those that are sent.
     pub(crate) range_key: Option<usize>,
+    /// What committed before is not sent.
+    pub(crate) since: Lsn,
     /// What an update left out of the log is asked of the table.
     pub(crate) fetches_unchanged: bool,
     /// A changed key is one event.
@@ -75,6 +77,7 @@ impl Relation {
                 .map(|(at, _)| at)
                 .collect(),
             range_key,
+            since: (options.since)(&schema.name),
             fetches_unchanged: options.fetch_unchanged,
             joins_key_changes: options.join_key_changes,
             table: Table::new(sent.schema),

@@ -65,6 +65,7 @@ impl World {
             slot: format!("slot_{database}"),
             publication: "published".to_owned(),
             wanted: Arc::new(|_| true),
+            since: Arc::new(|_| Lsn::ZERO),
             rules: Arc::new(|_| event::TableRules::default()),
             drop_origins: Vec::new(),
             fetch_unchanged: false,

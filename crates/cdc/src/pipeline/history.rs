@@ -1,12 +1,12 @@
 //! What a checkpoint remembers of the tables, held against what is to be sent now: where that changed, counts begin
 //! anew, and what consumers can't have is loaded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use checkpoint::{Checkpoint, LoadState, TableState};
-use event::{Failure as _, LoadRequest, TableName};
+use event::{Failure as _, LoadRequest, Lsn, TableName};
 use wal_reader::Options;
 use wal_reader::publication::{Published, Shown};
 
@@ -16,7 +16,8 @@ use crate::status::Status;
 
 /// Takes over which tables there are, and what of them is sent. A new one is to be loaded; and so is another one under a
 /// known name, and one that left the publication and came back: what was written to it in between is not in the log.
-pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, config: &Config) {
+/// `since`: from which commit on the changes of new ones are sent.
+pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, since: Lsn, config: &Config) {
     let load = load_state(config.load.mode);
     for (name, shown) in &mut tables {
         let digest = config.tables.digest(name);
@@ -26,8 +27,11 @@ pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, config
     }
     take_limits(checkpoint, &tables, config.load.mode);
     for (name, shown) in &tables {
-        let new = || TableState { load, ..TableState::default() };
+        let new = || TableState { load, since, ..TableState::default() };
         let state = checkpoint.tables.entry(name.clone()).or_insert_with(new);
+        if state.since == NOT_YET {
+            state.since = since;
+        }
         let is_another = !state.incarnation.is_empty() && state.incarnation != shown.incarnation;
         let why = match (is_another, shown.rewrites(&state.type_parts)) {
             (true, _) => Some("another table under a known name, or published anew"),
@@ -53,6 +57,9 @@ pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, config
     }
 }
 
+/// Asked for, and not taken in yet.
+pub(super) const NOT_YET: Lsn = Lsn::MAX;
+
 /// Tables that match and are not sent, as far as that was said.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LeftOut(BTreeMap<TableName, String>);
@@ -74,8 +81,14 @@ impl LeftOut {
 /// The same, but for the tables that were ever taken in alone: of any other, consumers would lack what was there before.
 /// One that is gone by now may still be in the log.
 pub(super) fn only_taken_in(options: Options, checkpoint: &Checkpoint) -> Options {
-    let sent: BTreeSet<TableName> = checkpoint.tables.keys().cloned().collect();
-    Options { wanted: Arc::new(move |name: &TableName| sent.contains(name)), ..options }
+    let sent: BTreeMap<TableName, Lsn> =
+        checkpoint.tables.iter().map(|(name, state)| (name.clone(), state.since)).collect();
+    let since = sent.clone();
+    Options {
+        wanted: Arc::new(move |name: &TableName| sent.contains_key(name)),
+        since: Arc::new(move |name: &TableName| since.get(name).copied().unwrap_or_default()),
+        ..options
+    }
 }
 
 /// Takes over what decides which tables and origins are sent.

@@ -31,6 +31,7 @@ pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Err
         slot: source.slot(&config.pipeline.name),
         publication: source.publication(&config.pipeline.name),
         wanted: Arc::new(move |name: &TableName| wanted.wants(&name.schema, &name.table)),
+        since: Arc::new(|_| Lsn::ZERO),
         rules: Arc::new(move |name: &TableName| tables.rules(name)),
         drop_origins: source.drop_origins.clone(),
         fetch_unchanged: source.unchanged == Unchanged::Fetch,
@@ -118,7 +119,7 @@ async fn start(
     let source = identity(options, system);
     let epoch = history::next_epoch(begun.map(|begun| begun.epoch));
     let mut checkpoint = Checkpoint::new(source, epoch, config.source.filter_hash());
-    history::take_in(&mut checkpoint, survey.tables.clone(), config);
+    history::take_in(&mut checkpoint, survey.tables.clone(), Lsn::ZERO, config);
     store.save(&checkpoint).await?;
     let position = slot_created(slot::create(sql, &options.slot), options).await?;
     tracing::info!(slot = options.slot, %position, epoch, tables = checkpoint.tables.len(), "created the slot");
@@ -157,7 +158,9 @@ async fn resume(
     let survey = publication::ensure(sql, options, Taking::Known { is_known: &is_known, and_new }).await?;
     wal_reader::rules::check(sql, options, survey.tables.keys()).await?;
     checkpoint.source = identity(options, now);
-    history::take_in(&mut checkpoint, survey.tables.clone(), config);
+    // Earlier runs may have sent what others wrote up to now.
+    let since = system::log_end(&options.connection).await?;
+    history::take_in(&mut checkpoint, survey.tables.clone(), since, config);
     Ok(Prepared { checkpoint, survey })
 }
 

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use checkpoint::LoadState;
+use checkpoint::{LoadState, TableState};
 use event::{Failure as _, KeyBound, LoadRequest, Lsn, Sink, TableName};
 use tokio::time::Instant;
 use wal_reader::wire::{self, Mode};
@@ -20,7 +20,7 @@ use wal_reader::{Begun, Loader, Options, Stream};
 use super::catch_up::catch_up;
 use super::delivery::Delivery;
 use super::first_load::read_unit;
-use super::stall;
+use super::{history, stall};
 use crate::control::ControlRequest;
 use crate::error::Error;
 
@@ -104,7 +104,9 @@ impl Reloads {
             return Ok(Requested::Reloads);
         }
         for name in &tables {
-            delivery.checkpoint.tables.entry(name.clone()).or_default().load_anew(request.clone());
+            let unknown = || TableState { since: history::NOT_YET, ..TableState::default() };
+            let state = delivery.checkpoint.tables.entry(name.clone()).or_insert_with(unknown);
+            state.load_anew(request.clone());
             self.pending.retain(|(pending, _)| pending != name);
             if !new.contains(name) {
                 self.pending.push_back((name.clone(), None));

@@ -108,16 +108,19 @@ pub(super) fn round(version: u32, seed: u64, length: Duration) -> Outcome {
 impl World {
     /// A database with random tables, an application that writes to them, and the program on its first load.
     pub(super) fn start(version: u32, target: Target, random: &mut Random) -> Self {
+        let option = random.pick(SOURCE_OPTIONS);
+        // With little memory, running transactions are streamed.
+        let memory = if option.is_empty() { "64MB" } else { "64kB" };
         let postgres = Postgres::with_settings(
             version,
-            &[("max_logical_replication_workers", "0"), ("logical_decoding_work_mem", "64kB")],
+            &[("max_logical_replication_workers", "0"), ("logical_decoding_work_mem", memory)],
         );
         let session = Session::open(&postgres, "postgres");
         History::begin(&session);
         create_tables(&session, random);
         let name = unique("havoc");
         let url = postgres.url("postgres");
-        let source = format!("[source.postgres]\nurl = \"{url}\"\n{}", random.pick(SOURCE_OPTIONS));
+        let source = format!("[source.postgres]\nurl = \"{url}\"\n{}", option);
         let mut cdc = Connector::new(&name, &format!("{source}\n{}", target.config()));
         let application = Application::start(url, Duration::from_millis(15), random);
         sleep(Duration::from_millis(random.within(0..500)));
