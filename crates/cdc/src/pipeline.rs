@@ -193,6 +193,8 @@ impl Pipeline {
         if mode == Mode::Load && delivery.checkpoint.pending_loads().next().is_none() {
             return Ok(Ended::Done);
         }
-        streaming::run(&mut delivery, &options, mode, &tables, &mut self.requests, &mut self.shutdown).await
+        let taken_in = history::only_taken_in(options.clone(), &delivery.checkpoint, &self.config);
+        let (requests, shutdown) = (&mut self.requests, &mut self.shutdown);
+        streaming::run(&mut delivery, &options, &taken_in, mode, &tables, requests, shutdown).await
     }
 }

@@ -161,3 +161,23 @@ fn of_a_publication_of_all_tables() {
     assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
     setup.assert_nothing_lost();
 }
+
+/// Without loads, a table's changes are all there ever is of it: they are sent from the first one that the log has.
+#[test]
+fn without_loads_are_sent_from_their_first_change_on() {
+    let mut setup = Setup::new("never-loaded");
+    let publication = setup.cdc.slot();
+    setup.session.execute(&format!("TRUNCATE orders; CREATE PUBLICATION \"{publication}\" FOR ALL TABLES"));
+    setup.configure("", &format!("[load]\nmode = \"never\"\n{}", setup.file_sink()));
+    setup.start_streaming();
+    setup.session.execute("CREATE TABLE fresh (id int PRIMARY KEY); INSERT INTO fresh VALUES (1), (2)");
+    setup.catch_up();
+    setup.cdc.kill();
+    setup.session.execute("CREATE TABLE fresher (id int PRIMARY KEY); INSERT INTO fresher VALUES (1), (2)");
+    setup.start_streaming();
+    setup.session.execute("DELETE FROM fresh WHERE id = 1; INSERT INTO fresher VALUES (3)");
+    setup.catch_up();
+    assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
+    let summary = setup.assert_nothing_lost();
+    assert_eq!(summary.loads, 0, "{summary:?}");
+}

@@ -10,7 +10,7 @@ use event::{Failure as _, LoadRequest, Lsn, TableName};
 use wal_reader::Options;
 use wal_reader::publication::{Published, Shown};
 
-use crate::config::{Config, LoadMode};
+use crate::config::{Config, LoadMode, NewTables};
 use crate::error::Error;
 use crate::status::Status;
 
@@ -78,9 +78,17 @@ impl LeftOut {
     }
 }
 
+/// Whether a table's changes are sent as soon as they are in the log: without loads, they are all there ever is of it.
+pub(super) fn sends_unknown(config: &Config) -> bool {
+    config.load.mode == LoadMode::Never && config.source.new_tables() == NewTables::Auto
+}
+
 /// The same, but for the tables that were ever taken in alone: of any other, consumers would lack what was there before.
 /// One that is gone by now may still be in the log.
-pub(super) fn only_taken_in(options: Options, checkpoint: &Checkpoint) -> Options {
+pub(super) fn only_taken_in(options: Options, checkpoint: &Checkpoint, config: &Config) -> Options {
+    if sends_unknown(config) {
+        return options;
+    }
     let sent: BTreeMap<TableName, Lsn> =
         checkpoint.tables.iter().map(|(name, state)| (name.clone(), state.since)).collect();
     let since = sent.clone();

@@ -159,7 +159,10 @@ async fn resume(
     wal_reader::rules::check(sql, options, survey.tables.keys()).await?;
     checkpoint.source = identity(options, now);
     // Earlier runs may have sent what others wrote up to now.
-    let since = system::log_end(&options.connection).await?;
+    let since = match history::sends_unknown(config) {
+        true => Lsn::ZERO,
+        false => system::log_end(&options.connection).await?,
+    };
     history::take_in(&mut checkpoint, survey.tables.clone(), since, config);
     Ok(Prepared { checkpoint, survey })
 }

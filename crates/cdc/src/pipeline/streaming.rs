@@ -8,17 +8,18 @@ use wal_reader::{Options, Stream};
 use super::delivery::Delivery;
 use super::reload::{Reloads, Requested};
 use super::tables::TableWatch;
-use super::{Ended, Mode, history, stall};
+use super::{Ended, Mode, stall};
 use crate::control::ControlRequest;
 use crate::error::Error;
 use crate::shutdown::Shutdown;
 
 /// How long a stop may take: what the sink has not stored by then is sent again by the next run.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
-/// Sends changes as they come, until told to stop.
+/// Sends changes as they come, until told to stop. `taken_in`: the options for what is sent by now.
 pub(super) async fn run<K>(
     delivery: &mut Delivery<'_, K>,
     options: &Options,
+    taken_in: &Options,
     mode: Mode,
     tables: &TableWatch,
     requests: &mut mpsc::Receiver<ControlRequest>,
@@ -33,10 +34,9 @@ where
         None => Lsn::ZERO,
     };
     let table_seqs = delivery.checkpoint.table_seqs().map(|(name, table_seq)| (name.clone(), table_seq));
-    let taken_in = history::only_taken_in(options.clone(), &delivery.checkpoint);
     let opening = async {
         Ok::<_, Error>((
-            Stream::open(&taken_in, position, table_seqs).await?,
+            Stream::open(taken_in, position, table_seqs).await?,
             Reloads::new(options, delivery).await?,
         ))
     };
