@@ -16,6 +16,7 @@ mod state;
 mod watch;
 
 use self::choice::choose;
+pub(crate) use self::choice::not_publishable;
 pub use self::shown::Shown;
 pub use self::state::{Publication, state};
 pub use self::watch::{Change, Watch};

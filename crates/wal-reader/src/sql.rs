@@ -12,6 +12,12 @@ pub(crate) fn quote_table(name: &TableName) -> String {
     format!("{}.{}", quote_name(&name.schema), quote_name(&name.table))
 }
 
+/// Tables as rows of two texts, schema and name, for IN or VALUES.
+pub(crate) fn name_rows<'t>(names: impl IntoIterator<Item = &'t TableName>) -> String {
+    let row = |name: &TableName| format!("({}, {})", quote_text(&name.schema), quote_text(&name.table));
+    names.into_iter().map(row).collect::<Vec<_>>().join(", ")
+}
+
 /// A text as a literal, whatever `standard_conforming_strings` says.
 pub(crate) fn quote_text(text: &str) -> String {
     let escaped = text.replace('\'', "''");

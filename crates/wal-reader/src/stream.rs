@@ -280,6 +280,7 @@ fn explain(error: Error, slot: &str, position: Lsn) -> Error {
     let said = server.message.clone();
     let lost =
         || Refusal::SlotLost { slot: slot.to_owned(), why: said.clone(), checkpoint: position.to_string() };
+    let dead = || Refusal::DecodingDead { checkpoint: position, error: said.clone() }.into();
     match server.sqlstate.as_str() {
         "42704" if said.contains("replication slot") => Refusal::SlotMissing {
             slot: slot.to_owned(),
@@ -287,27 +288,17 @@ fn explain(error: Error, slot: &str, position: Lsn) -> Error {
             tables: "all tables".to_owned(),
         }
         .into(),
-        "42704" if said.contains("publication") => {
-            // The server looks the publication up as of each change: one that was created later never existed then.
-            Refusal::DecodingDead { checkpoint: position, error: said }.into()
-        }
-        "55000" if server.severity == "WARNING" => {
-            Refusal::DecodingDead { checkpoint: position, error: said }.into()
-        }
+        // The server looks the publication up as of each change: one that was created later never existed then.
+        "42704" if said.contains("publication") => dead(),
+        "55000" if server.severity == "WARNING" => dead(),
         // Not in the prerequisite state: invalidated, "can no longer get changes"; or its WAL file is gone.
         "55000" | "58P01" => lost().into(),
         // A rewritten table beside prepared transactions; "filenumber" since 16.
-        _ if said.contains("could not map filen") => {
-            Refusal::DecodingDead { checkpoint: position, error: said }.into()
-        }
+        _ if said.contains("could not map filen") => dead(),
         // Longer as text than any allocation of the server's; its own messages of this kind are in no other language.
-        "XX000" if said.contains("invalid memory alloc request size") => {
-            Refusal::DecodingDead { checkpoint: position, error: said }.into()
-        }
+        "XX000" if said.contains("invalid memory alloc request size") => dead(),
         // An encoding that can't be converted, a value that can't be sent: the same bytes come again.
-        "22P05" | "22021" | "22P03" | "54000" => {
-            Refusal::DecodingDead { checkpoint: position, error: said }.into()
-        }
+        "22P05" | "22021" | "22P03" | "54000" => dead(),
         _ => error,
     }
 }

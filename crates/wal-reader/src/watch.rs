@@ -4,11 +4,10 @@
 
 use event::{Lsn, TableName};
 
-use crate::Error;
 use crate::slot::{self, Slot};
 use crate::sql::quote_text;
-use crate::system::LOG_END_SQL;
 use crate::wire::Connection;
+use crate::{Error, system};
 
 /// What there was to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +37,7 @@ const IDLE_TIMEOUT_SINCE: u32 = 180_000;
 /// # Errors
 /// When the server does not answer.
 pub async fn look(connection: &mut Connection, slot: &str) -> Result<Sight, Error> {
-    // Flushed, not written: with synchronous_commit = off the stream ends there, so an idle database has no lag.
-    let log_end = connection.query(&format!("SELECT {LOG_END_SQL}")).await?.single()?.parse(0)?;
+    let log_end = system::log_end(connection).await?;
     let idle = idle(connection, slot).await?;
     Ok(Sight { slot: slot::find(connection, slot).await?, log_end, idle })
 }

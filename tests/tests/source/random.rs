@@ -14,6 +14,7 @@ use end_to_end::servers::Postgres;
 use event::envelope::ChangeEvent;
 use event::{Fences, KeyBound, Lsn, Position, Source as _, TableName};
 use tokio::task::JoinHandle;
+use wal_reader::wire::Mode;
 use wal_reader::{Begun, Error, Loader, system};
 
 use crate::replica::Replica;
@@ -327,7 +328,7 @@ impl Pipeline<'_> {
         let tail = self.world.resume(*position, table_seqs.clone(), fences.clone()).await;
         self.tail = Some(tail);
         self.is_between = true;
-        self.delivered_before = system::log_end(&self.world.options.connection).await.unwrap();
+        self.delivered_before = system::log_end(&mut self.world.wire(Mode::Sql).await).await.unwrap();
     }
 
     async fn drain(&mut self) -> Result<(), Error> {

@@ -161,7 +161,7 @@ async fn resume(
     // Earlier runs may have sent what others wrote up to now.
     let since = match history::sends_unknown(config) {
         true => Lsn::ZERO,
-        false => system::log_end(&options.connection).await?,
+        false => system::log_end(sql).await?,
     };
     history::take_in(&mut checkpoint, survey.tables.clone(), since, config);
     Ok(Prepared { checkpoint, survey })

@@ -57,10 +57,11 @@ impl Reloads {
         let pending: VecDeque<(TableName, Option<KeyBound>)> =
             delivery.checkpoint.pending_loads().map(|(name, from)| (name.clone(), from)).collect();
         delivery.status.load_due(pending.iter().map(|(name, from)| (name, from.is_some())));
+        let mut connection = wire::connect(&options.connection, Mode::Sql).await?;
         Ok(Self {
             options: options.clone(),
             pending,
-            delivered_before: wal_reader::system::log_end(&options.connection).await?,
+            delivered_before: wal_reader::system::log_end(&mut connection).await?,
             loader: None,
             due: Instant::now(),
             last_said: Instant::now(),

@@ -5,7 +5,6 @@ use event::TableName;
 use super::Findings;
 use crate::catalog::{self, Candidate};
 use crate::refusal::{Explanation, list};
-use crate::sql::{quote_table, quote_text};
 use crate::wire::Connection;
 use crate::{Error, Options, publication};
 
@@ -28,7 +27,7 @@ pub(super) async fn check(
         if let Err(Error::Refused(refusal)) = publication::refuse_without_identity(&plan.missing) {
             findings.refusal(&refusal);
         }
-        if !may_publish(sql, options, plan.exists, &plan.missing).await? {
+        if !publication::not_publishable(sql, options, plan.exists, &plan.missing).await?.is_empty() {
             findings.refusal(&publication::refused(
                 &options.publication,
                 plan.exists,
@@ -51,33 +50,4 @@ pub(super) async fn check(
         findings.warning("CDC-PG-031", explanation.with_sql(sql));
     }
     Ok(plan.all)
-}
-
-/// Creating a publication wants CREATE on the database; adding to one wants to own it; both want to own the tables.
-async fn may_publish(
-    sql: &mut Connection,
-    options: &Options,
-    exists: bool,
-    missing: &[&Candidate],
-) -> Result<bool, Error> {
-    let right = if exists {
-        format!(
-            "(SELECT pg_catalog.pg_has_role(pubowner, 'USAGE') FROM pg_catalog.pg_publication WHERE pubname = {})",
-            quote_text(&options.publication)
-        )
-    } else {
-        "pg_catalog.has_database_privilege(current_database(), 'CREATE')".to_owned()
-    };
-    let tables: Vec<String> = missing
-        .iter()
-        .map(|candidate| format!("{}::pg_catalog.regclass", quote_text(&quote_table(&candidate.name))))
-        .collect();
-    let rows = sql
-        .query(&format!(
-            "SELECT {right} AND (SELECT pg_catalog.bool_and(pg_catalog.pg_has_role(relowner, 'USAGE')) \
-               FROM pg_catalog.pg_class WHERE oid IN ({}))",
-            tables.join(", ")
-        ))
-        .await?;
-    Ok(rows.single()?.get(0)? == Some("t"))
 }

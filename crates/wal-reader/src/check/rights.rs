@@ -4,7 +4,7 @@ use event::TableName;
 
 use super::Findings;
 use crate::refusal::Refusal;
-use crate::sql::{quote_name, quote_table, quote_text};
+use crate::sql::{name_rows, quote_name, quote_table};
 use crate::wire::Connection;
 use crate::{Error, Options};
 
@@ -18,10 +18,6 @@ pub(super) async fn check(
     if tables.is_empty() {
         return Ok(());
     }
-    let values: Vec<String> = tables
-        .iter()
-        .map(|name| format!("({}, {})", quote_text(&name.schema), quote_text(&name.table)))
-        .collect();
     let rows = sql
         .query(&format!(
             "SELECT n.nspname, c.relname, \
@@ -32,7 +28,7 @@ pub(super) async fn check(
              FROM (VALUES {}) AS wanted (nspname, relname) \
                JOIN pg_catalog.pg_namespace n USING (nspname) \
                JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.relname",
-            values.join(", ")
+            name_rows(tables)
         ))
         .await?;
     let user = quote_name(options.connection.user());

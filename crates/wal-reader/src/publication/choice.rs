@@ -5,7 +5,7 @@ use event::TableName;
 use super::{Plan, Taking, add_sql, plan};
 use crate::catalog::Candidate;
 use crate::identity::Identity;
-use crate::sql::quote_text;
+use crate::sql::{name_rows, quote_text};
 use crate::wire::Connection;
 use crate::{Error, Options};
 
@@ -40,12 +40,12 @@ pub(super) async fn choose<'c>(
         published.retain(|name| is_known(name));
         missing.retain(|candidate| is_known(&candidate.name));
     }
-    let not_addable = match exists {
-        true => not_addable(connection, options, missing).await?,
+    let not_ours = match exists {
+        true => not_publishable(connection, options, exists, missing).await?,
         // Without a publication there is nothing at all: that is refused.
         false => BTreeSet::new(),
     };
-    missing.retain(|candidate| match obstacle(candidate, options, &not_addable) {
+    missing.retain(|candidate| match obstacle(candidate, options, &not_ours) {
         Some(why) => {
             left_out.insert(candidate.name.clone(), why);
             false
@@ -56,14 +56,14 @@ pub(super) async fn choose<'c>(
 }
 
 /// What keeps a table from being published.
-fn obstacle(candidate: &Candidate, options: &Options, not_addable: &BTreeSet<TableName>) -> Option<String> {
+fn obstacle(candidate: &Candidate, options: &Options, not_ours: &BTreeSet<TableName>) -> Option<String> {
     if let (Identity::None(why), Some(mend)) = (candidate.identity, candidate.mend()) {
         return Some(format!(
             "it has no replica identity ({why}), so publishing it would make its UPDATE and DELETE fail. Give it a primary \
              key, or: {mend}"
         ));
     }
-    not_addable.contains(&candidate.name).then(|| {
+    not_ours.contains(&candidate.name).then(|| {
         format!(
             "this role may not publish it. As its owner, on the primary: {}",
             add_sql(&options.publication, true, &[candidate])
@@ -71,29 +71,32 @@ fn obstacle(candidate: &Candidate, options: &Options, not_addable: &BTreeSet<Tab
     })
 }
 
-/// Those that this role may not add to the publication: it must own both. On a standby nobody may.
-async fn not_addable(
+/// Those that this role may not publish. Creating a publication wants CREATE on the database; adding to one wants to own
+/// it; both want to own the tables. On a standby nobody may.
+pub(crate) async fn not_publishable(
     connection: &mut Connection,
     options: &Options,
+    exists: bool,
     missing: &[&Candidate],
 ) -> Result<BTreeSet<TableName>, Error> {
     if missing.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let names: Vec<String> = missing
-        .iter()
-        .map(|candidate| {
-            format!("({}, {})", quote_text(&candidate.name.schema), quote_text(&candidate.name.table))
-        })
-        .collect();
+    let right = if exists {
+        format!(
+            "(SELECT pg_catalog.pg_has_role(pubowner, 'USAGE') FROM pg_catalog.pg_publication WHERE pubname = {})",
+            quote_text(&options.publication)
+        )
+    } else {
+        "pg_catalog.has_database_privilege(current_database(), 'CREATE')".to_owned()
+    };
     let rows = connection
         .query(&format!(
             "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c \
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE (n.nspname, c.relname) IN ({}) AND NOT (NOT pg_catalog.pg_is_in_recovery() AND pg_catalog.pg_has_role(c.relowner, 'USAGE') \
-               AND (SELECT pg_catalog.pg_has_role(pubowner, 'USAGE') FROM pg_catalog.pg_publication WHERE pubname = {}))",
-            names.join(", "),
-            quote_text(&options.publication)
+             WHERE (n.nspname, c.relname) IN ({}) AND (NOT pg_catalog.pg_is_in_recovery() AND {right} \
+               AND pg_catalog.pg_has_role(c.relowner, 'USAGE')) IS NOT TRUE",
+            name_rows(missing.iter().map(|candidate| &candidate.name))
         ))
         .await?;
     rows.iter().map(|row| Ok(TableName::new(row.required(0)?, row.required(1)?))).collect()
