@@ -61,6 +61,9 @@ pub struct TableState {
     /// What decides how values of the database's own types are written.
     #[serde(default)]
     pub type_parts: BTreeMap<String, String>,
+    /// Partitions that were attached, by their OIDs, and the transaction that did it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attached: BTreeMap<u32, String>,
     /// Its changes are sent from this commit on: before, it was not known, and its load has them. What an earlier run left
     /// out must not come among what that run sent.
     #[serde(default)]

@@ -114,6 +114,7 @@ mod tests {
                 incarnation: "16384/16399".to_owned(),
                 since: Lsn::from(7),
                 type_parts: [("label 16401".to_owned(), "sad".to_owned())].into(),
+                attached: [(16405, "791".to_owned())].into(),
                 load,
                 request: LoadRequest::default(),
             },

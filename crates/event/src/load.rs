@@ -10,6 +10,9 @@ pub struct LoadRequest {
     /// What is read; none: all of it.
     #[serde(default)]
     pub part: Option<LoadPart>,
+    /// Whether all of it is read if the part can't be.
+    #[serde(default)]
+    pub or_whole: bool,
 }
 
 /// Some rows of a table, or some columns, or both.

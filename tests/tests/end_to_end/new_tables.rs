@@ -181,3 +181,49 @@ fn without_loads_are_sent_from_their_first_change_on() {
     let summary = setup.assert_nothing_lost();
     assert_eq!(summary.loads, 0, "{summary:?}");
 }
+
+/// Of the rows that an attached partition brings along the log says nothing; one that is made as a partition has none.
+/// Without a key all of the table is read.
+#[test]
+fn rows_that_attached_partitions_bring_along_are_loaded() {
+    let mut setup = Setup::new("attached");
+    for (table, key) in [("keyed", ", PRIMARY KEY (id)"), ("keyless", "")] {
+        setup.session.execute(&format!(
+            "CREATE TABLE {table} (id int{key}) PARTITION BY RANGE (id); ALTER TABLE {table} REPLICA IDENTITY FULL; \
+             CREATE TABLE {table}_1 PARTITION OF {table} FOR VALUES FROM (0) TO (10); \
+             ALTER TABLE {table}_1 REPLICA IDENTITY FULL; INSERT INTO {table} VALUES (1), (2)"
+        ));
+    }
+    let publication = setup.cdc.slot();
+    setup.session.execute(&format!(
+        "CREATE PUBLICATION \"{publication}\" FOR TABLE orders, keyed, keyless WITH (publish_via_partition_root)"
+    ));
+    setup.start_streaming();
+    for (table, loaded) in
+        [("keyed", "loaded beside the stream table=public.keyed"), ("keyless", "all of it is loaded instead")]
+    {
+        let lines = setup.cdc.log().len();
+        setup.session.execute(&format!(
+            "CREATE TABLE {table}_2 (id int NOT NULL) PARTITION BY RANGE (id); \
+             CREATE TABLE {table}_3 PARTITION OF {table}_2 FOR VALUES FROM (10) TO (20); \
+             ALTER TABLE {table}_3 REPLICA IDENTITY FULL; \
+             INSERT INTO {table}_2 VALUES (11), (12)"
+        ));
+        setup.session.execute(&format!(
+            "ALTER TABLE {table} ATTACH PARTITION {table}_2 FOR VALUES FROM (10) TO (20); \
+             UPDATE {table} SET id = 13 WHERE id = 12"
+        ));
+        setup.cdc.wait_for_log_after(lines, loaded);
+        setup.cdc.wait_for_log_after(lines, &format!("loaded beside the stream table=public.{table}"));
+    }
+    let lines = setup.cdc.log().len();
+    setup.session.execute(
+        "CREATE TABLE keyed_4 PARTITION OF keyed FOR VALUES FROM (20) TO (30); INSERT INTO keyed VALUES (21); \
+         CREATE TABLE later (id int PRIMARY KEY)",
+    );
+    setup.cdc.wait_for_log_after(lines, "loaded beside the stream table=public.later");
+    setup.catch_up();
+    assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
+    let summary = setup.assert_nothing_lost();
+    assert_eq!(summary.loads, 6, "three at first, a part, a whole, later: {summary:?}");
+}

@@ -59,7 +59,7 @@ async fn request(
 ) -> Result<LoadRequest, Problem> {
     let truncate_first = args.truncate_first;
     if args.filter.is_none() && args.columns.is_empty() {
-        return Ok(LoadRequest { truncate_first, part: None });
+        return Ok(LoadRequest { truncate_first, ..LoadRequest::default() });
     }
     let usage = |what: &str, help: &'static str| {
         Problem::new(ExitStatus::Usage, "CDC-CLI-012", what.to_owned(), help)
@@ -85,7 +85,7 @@ async fn request(
         })?;
     }
     let part = LoadPart { filter: args.filter.clone(), columns: args.columns.clone() };
-    Ok(LoadRequest { truncate_first, part: Some(part) })
+    Ok(LoadRequest { truncate_first, part: Some(part), ..LoadRequest::default() })
 }
 
 /// Gives up what was remembered: a new slot, a new epoch, all tables.

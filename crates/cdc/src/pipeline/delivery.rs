@@ -149,6 +149,12 @@ where
         self.status.nothing_to_load(name);
     }
 
+    /// A table whose part can't be read is read whole.
+    pub(super) fn load_whole(&mut self, name: &TableName) {
+        self.checkpoint.tables.entry(name.clone()).or_default().load_anew(LoadRequest::default());
+        self.unsaved = self.unsaved.max(Some(Unsaved::Idle));
+    }
+
     /// Takes note that the sink durably has this many batches.
     pub(super) fn arrived(&mut self, batches: u64) {
         let before = self.ledger.durable_batches();

@@ -43,7 +43,14 @@ pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, since:
         if let Some(why) = why.filter(|_| state.load != LoadState::Absent) {
             tracing::warn!(table = %name, why, "a table is loaded again");
             (state.load, state.request) = (load, LoadRequest::default());
+        } else if let Some(request) = brought_along(state, shown) {
+            let remedy = if load == LoadState::Done { "not loaded, as load.mode says" } else { "loaded" };
+            tracing::warn!(table = %name, remedy, "the log does not have the rows that attached partitions had before");
+            // A table that is being read is read anew: what is read of it already lacks them.
+            let is_part = state.load == LoadState::Done && load != LoadState::Done;
+            (state.load, state.request) = (load, if is_part { request } else { LoadRequest::default() });
         }
+        state.attached.clone_from(&shown.attached);
         state.limits.clone_from(&shown.limits);
         state.incarnation.clone_from(&shown.incarnation);
         state.type_parts.clone_from(&shown.type_parts);
@@ -55,6 +62,12 @@ pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, since:
             (state.load, state.request) = (load, LoadRequest::default());
         }
     }
+}
+
+/// What is to be read because partitions were attached to a table that is known.
+fn brought_along(state: &TableState, shown: &Shown) -> Option<LoadRequest> {
+    let is_known = !state.incarnation.is_empty() && state.load != LoadState::Absent;
+    shown.brought_along(&state.attached).filter(|_| is_known)
 }
 
 /// Asked for, and not taken in yet.

@@ -233,7 +233,13 @@ impl Reloads {
     {
         stream.forget_delivered();
         if let Some((name, _)) = self.pending.pop_front() {
-            delivery.give_up_load(&name, error);
+            if delivery.checkpoint.request(&name).or_whole {
+                tracing::info!(table = %name, %error, "all of it is loaded instead");
+                delivery.load_whole(&name);
+                self.pending.push_back((name, None));
+            } else {
+                delivery.give_up_load(&name, error);
+            }
         }
         stall::drain(delivery).await
     }

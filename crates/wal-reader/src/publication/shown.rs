@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use event::TableName;
+use event::{LoadPart, LoadRequest, TableName};
 
 use crate::Error;
 use crate::catalog;
@@ -20,12 +20,29 @@ pub struct Shown {
     /// the types of a composite's attributes. Renaming a label or adding an attribute changes rows without a word in
     /// the log, and not even a Relation message tells of it.
     pub type_parts: BTreeMap<String, String>,
+    /// Partitions that were tables of their own before, by their OIDs, each with the transaction that attached it. Of
+    /// the rows that they brought along the log says nothing.
+    pub attached: BTreeMap<u32, String>,
 }
 
 impl Shown {
     /// Whether rows that were written so are written otherwise by now. More labels change no row.
     pub fn rewrites(&self, before: &BTreeMap<String, String>) -> bool {
         before.iter().any(|(part, text)| self.type_parts.get(part).is_some_and(|now| now != text))
+    }
+
+    /// What reads the rows that partitions brought along which were not attached before; none: there are no such ones.
+    pub fn brought_along(&self, before: &BTreeMap<u32, String>) -> Option<LoadRequest> {
+        let is_new = |(oid, by): &(&u32, &String)| before.get(oid) != Some(by);
+        let trees: Vec<String> = self
+            .attached
+            .iter()
+            .filter(is_new)
+            .map(|(oid, _)| format!("SELECT relid FROM pg_catalog.pg_partition_tree({oid})"))
+            .collect();
+        let filter = Some(format!("tableoid IN ({})", trees.join(" UNION ALL ")));
+        let part = Some(LoadPart { filter, columns: Vec::new() });
+        (!trees.is_empty()).then(|| LoadRequest { part, or_whole: true, ..LoadRequest::default() })
     }
 }
 
@@ -68,11 +85,12 @@ pub(super) async fn shown(
         let shown = Shown {
             limits: row.required("limits")?.to_owned(),
             incarnation: row.required("incarnation")?.to_owned(),
-            type_parts: BTreeMap::new(),
+            ..Shown::default()
         };
         all.insert(TableName::new(row.required(0)?, row.required(1)?), shown);
     }
     add_type_parts(connection, &mut all).await?;
+    add_attached(connection, &mut all).await?;
     Ok(all)
 }
 
@@ -119,6 +137,33 @@ async fn add_type_parts(
     Ok(())
 }
 
+/// A partition that was made as one is in `pg_inherits` since the transaction that made its columns. Not asked for by
+/// `pg_partition_tree`, which locks all that it names.
+async fn add_attached(
+    connection: &mut Connection,
+    all: &mut BTreeMap<TableName, Shown>,
+) -> Result<(), Error> {
+    let attached = connection
+        .query(
+            "WITH RECURSIVE below AS ( \
+               SELECT c.oid AS root, c.oid AS relation FROM pg_catalog.pg_class c WHERE c.relkind = 'p' \
+               UNION ALL \
+               SELECT below.root, i.inhrelid FROM below JOIN pg_catalog.pg_inherits i ON i.inhparent = below.relation) \
+             SELECT n.nspname, c.relname, i.inhrelid, i.xmin FROM below \
+               JOIN pg_catalog.pg_inherits i ON i.inhrelid = below.relation AND below.relation <> below.root \
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.inhrelid AND a.attname = 'tableoid' AND a.xmin <> i.xmin \
+               JOIN pg_catalog.pg_class c ON c.oid = below.root \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
+        )
+        .await?;
+    for row in attached.iter() {
+        if let Some(shown) = all.get_mut(&TableName::new(row.required(0)?, row.required(1)?)) {
+            shown.attached.insert(row.parse(2)?, row.required(3)?.to_owned());
+        }
+    }
+    Ok(())
+}
+
 /// Stands for everything that decides which tables there are and what is shown of them: as long as it is the same, so
 /// are they. Asks no lock of anybody and takes a millisecond per few hundred tables, unlike the publication itself.
 pub(super) async fn fingerprint(connection: &mut Connection) -> Result<String, Error> {
@@ -137,6 +182,8 @@ pub(super) async fn fingerprint(connection: &mut Connection) -> Result<String, E
                (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', i.indexrelid, i.indisprimary, i.indimmediate, \
                    i.indisreplident), ',' ORDER BY i.indexrelid) \
                 FROM pg_catalog.pg_index i WHERE i.indisprimary OR i.indisreplident), \
+               (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', i.inhrelid, i.inhparent, i.xmin), ',' \
+                   ORDER BY i.inhrelid, i.inhparent) FROM pg_catalog.pg_inherits i), \
                (SELECT pg_catalog.string_agg(e.oid || e.enumlabel, ',' ORDER BY e.oid) FROM pg_catalog.pg_enum e), \
                (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', a.attrelid, a.attnum, a.atttypid), ',' \
                    ORDER BY a.attrelid, a.attnum) \
