@@ -4,6 +4,9 @@ SHELL := /bin/bash
 STATE := $(abspath $(or $(CDC_STATE),.state))
 export CDC_STATE := $(STATE)
 
+# Tests wait more than they compute.
+export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
+
 PICTURES := streaming-light.png loading-dark.png sink-down-light.png ended-light.png streaming-phone.png 5000-tables-dark.png
 
 .DEFAULT_GOAL := help

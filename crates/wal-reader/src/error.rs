@@ -128,8 +128,8 @@ pub enum Error {
     },
     /// A streamed transaction has messages, and parts that were rolled back: which of those belong to these is not told.
     #[error(
-        "transaction {xid} has logical messages and a savepoint that was rolled back: streamed, it is not told which \
-         messages went with it, so it is read again in one piece"
+        "transaction {xid} has logical messages and savepoints: streamed, it is not told for sure which messages were \
+         rolled back, or in which order they came, so it is read again in one piece"
     )]
     MessagesInDoubt {
         /// The transaction.

@@ -8,6 +8,10 @@
 //! A message of `pg_logical_emit_message` names the whole transaction even where it belongs to a part that was rolled back
 //! (`pgoutput_message`). Where both came in one transaction that has to be read again, in one piece.
 //!
+//! It also bears the position of its end (`logicalmsg_decode`), which is that of the record after it. If that is of
+//! another subtransaction the server merges the two in either order, and in another one in one piece: such a transaction
+//! is read again too, or its changes would be numbered otherwise the next time.
+//!
 //! Nothing here outlives the process: what had not committed by then is sent again.
 
 use std::collections::hash_map::Entry;
@@ -49,6 +53,12 @@ struct Spool {
     aborted: HashSet<u32>,
     /// Whether there are messages in it.
     has_messages: bool,
+    /// Whether a message and a change bear the same position.
+    has_ties: bool,
+    /// Whether there are changes of subtransactions.
+    has_parts: bool,
+    /// The position of the last change or message, and whether it was a message.
+    last: Option<(Lsn, bool)>,
 }
 
 /// Goes with whoever has it.
@@ -104,7 +114,7 @@ impl Spools {
     pub(crate) fn take(&mut self, own: Lsn, body: &[u8], reached: Lsn) -> Result<Taken, Error> {
         let kind = body.first();
         if let (Some(xid), false) = (self.current, kind == Some(&b'E')) {
-            self.spool(xid)?.keep(own, body)?;
+            self.spool(xid)?.keep(xid, own, body)?;
             return Ok(Taken::Kept);
         }
         if !matches!(kind, Some(b'S' | b'E' | b'c' | b'A')) {
@@ -127,7 +137,7 @@ impl Spools {
             Message::StreamCommit { xid, commit_lsn, end_lsn, commit_time_us } => {
                 self.spool(xid)?;
                 let Some(spool) = self.running.remove(&xid) else { return Ok(Taken::Kept) };
-                if spool.has_messages && !spool.aborted.is_empty() {
+                if spool.is_in_doubt() {
                     return Err(Error::MessagesInDoubt { xid });
                 }
                 let begin = Message::Begin { final_lsn: commit_lsn, commit_time_us, xid };
@@ -160,12 +170,26 @@ impl Spool {
         let path = folder.join(xid.to_string());
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
         let file = BufWriter::with_capacity(BUFFER_BYTES, file.map_err(failed(&path))?);
-        Ok(Self { file: SpoolFile { path }, writer: file, aborted: HashSet::new(), has_messages: false })
+        Ok(Self {
+            file: SpoolFile { path },
+            writer: file,
+            aborted: HashSet::new(),
+            has_messages: false,
+            has_ties: false,
+            has_parts: false,
+            last: None,
+        })
     }
 
     /// As `length own-LSN body`.
-    fn keep(&mut self, own: Lsn, body: &[u8]) -> Result<(), Error> {
-        self.has_messages |= body.first() == Some(&b'M');
+    fn keep(&mut self, xid: u32, own: Lsn, body: &[u8]) -> Result<(), Error> {
+        if let [kind @ (b'I' | b'U' | b'D' | b'T' | b'M'), a, b, c, d, ..] = *body {
+            let is_message = kind == b'M';
+            self.has_messages |= is_message;
+            self.has_parts |= u32::from_be_bytes([a, b, c, d]) != xid;
+            self.has_ties |= self.last == Some((own, !is_message));
+            self.last = Some((own, is_message));
+        }
         let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
         let mut write = || {
             self.writer.write_all(&length.to_le_bytes())?;
@@ -173,6 +197,11 @@ impl Spool {
             self.writer.write_all(body)
         };
         write().map_err(failed(&self.file.path))
+    }
+
+    /// Whether it is not told which messages count, or where among the changes they belong.
+    fn is_in_doubt(&self) -> bool {
+        self.has_messages && !self.aborted.is_empty() || self.has_ties && self.has_parts
     }
 }
 

@@ -65,8 +65,8 @@ impl<'h> Progress<'h> {
         }
         let whole: Vec<&Load> = loads.values().filter(|load| load.is_whole()).collect();
         for (lasting, table) in &self.tables {
-            let first = whole.iter().filter(|load| lasting_name(&load.table) == *lasting);
-            let first = first.map(|load| load.limit).min().unwrap_or_default();
+            let of_lasting = || whole.iter().filter(|load| lasting_name(&load.table) == *lasting);
+            let first = of_lasting().map(|load| load.limit).min().unwrap_or_default();
             let is_gone = !self.history.tables.keys().any(|name| lasting_name(name) == *lasting);
             let first_came = table.pending.iter().position(|step| step.place.is_some());
             let mut next: HashMap<&str, &Place> = HashMap::new();
@@ -83,7 +83,12 @@ impl<'h> Progress<'h> {
                 // Until it is first loaded under a name, nobody knows its rows by that: its changes may come or not.
                 let of_name = || whole.iter().filter(|load| load.table == change.table);
                 let is_unknown = of_name().all(|load| load.limit >= *end);
-                let has_load = of_name().any(|load| load.limit >= *end && (is_unknown || is_in_time(load)));
+                // Renamed again before it was ever known: a later name's load has it.
+                let has_later_name = of_name().next().is_none()
+                    && !self.history.tables.contains_key(&change.table)
+                    && (is_gone || of_lasting().any(|load| load.limit >= *end));
+                let has_load = has_later_name
+                    || of_name().any(|load| load.limit >= *end && (is_unknown || is_in_time(load)));
                 let was_never_known = is_gone && first_came.is_none_or(|first| number < first);
                 if !has_load && first < *end && !was_never_known {
                     faults.push(format!(
