@@ -35,6 +35,8 @@ struct Shared {
     url: String,
     pause: Duration,
     is_over: AtomicBool,
+    /// Whether all that write have ended.
+    is_written: AtomicBool,
     /// Grows with each change of a table's shape.
     generation: AtomicU64,
     committed: AtomicU64,
@@ -80,6 +82,7 @@ impl Application {
             url,
             pause,
             is_over: AtomicBool::new(false),
+            is_written: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             committed: AtomicU64::new(0),
             altered: AtomicU64::new(0),
@@ -127,6 +130,7 @@ async fn write(shared: Arc<Shared>, mut random: Random) {
     while let Some(ended) = sessions.join_next().await {
         ended.expect("a session of the application");
     }
+    shared.is_written.store(true, Ordering::Relaxed);
     ending.await.expect("the session that ends prepared transactions");
 }
 
@@ -169,7 +173,8 @@ async fn alter_session(shared: Arc<Shared>, mut random: Random) {
 async fn end_prepared(shared: Arc<Shared>, mut random: Random) {
     let mut session = Connected::new(&shared).await;
     loop {
-        let is_last = shared.is_over();
+        // What is over may still be prepared by a session's last transaction.
+        let is_last = shared.is_written.load(Ordering::Relaxed);
         match catalog::prepared(&session.client).await {
             Ok(prepared) if prepared.is_empty() && is_last => return,
             Ok(prepared) if !prepared.is_empty() => {
