@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checkpoint::{Checkpoint, Ledger, LoadState};
-use event::{Batch, BatchPool, Failure as _, Position, Sink, TableName};
+use event::{Batch, BatchPool, Failure as _, LoadRequest, Position, Sink, TableName};
 use tokio::time::Instant;
 use tracing::Span;
 use wal_reader::Finished;
