@@ -196,7 +196,7 @@ async fn a_running_transaction_comes_again_after_a_restart() {
 #[tokio::test]
 async fn messages_beside_savepoints_are_in_doubt() {
     let message = "SELECT pg_logical_emit_message(true, 'm', 'x')";
-    let undone = format!("SAVEPOINT a; {message}; ROLLBACK TO a; INSERT INTO t VALUES (1, 'one')");
+    let undone = format!("SAVEPOINT a; {message}; INSERT INTO t {ROWS}(4001, 6000) g; ROLLBACK TO a");
     let tied = format!(
         "SAVEPOINT a; INSERT INTO t VALUES (1, 'one'); RELEASE a; {message}; SAVEPOINT b; INSERT INTO t VALUES (2, 'two')"
     );
