@@ -17,10 +17,11 @@ pub struct Rows {
 /// The tables of a source.
 pub type Source = BTreeMap<TableName, Rows>;
 
-/// All tables of the schema `public`.
+/// All tables of the schema `public`; partitions are their root's.
 pub fn source_rows(session: &Session) -> Source {
     let tables = session.rows(
-        "SELECT relname, c.oid FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+        "SELECT relname, c.oid FROM pg_class c \
+         WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace",
     );
     tables
         .into_iter()
@@ -41,8 +42,10 @@ fn rows(session: &Session, oid: &str) -> Rows {
     let types: Vec<String> = columns.iter().map(|column| cell(column, 2)).collect();
     let list: Vec<String> =
         columns.iter().zip(&types).map(|(column, kind)| form(&cell(column, 1), kind)).collect();
-    let table = session.value(&format!("SELECT {oid}::regclass")).expect("the table's name");
-    let found = session.rows(&format!("SELECT {} FROM ONLY {table}", list.join(", ")));
+    let table = session
+        .value(&format!("SELECT CASE relkind WHEN 'r' THEN 'ONLY ' ELSE '' END || oid::regclass FROM pg_class WHERE oid = {oid}"))
+        .expect("the table's name");
+    let found = session.rows(&format!("SELECT {} FROM {table}", list.join(", ")));
     let mut rows: Vec<Vec<Cell>> = found
         .into_iter()
         .map(|row| row.into_iter().zip(&types).map(|(text, kind)| read(text, kind)).collect())

@@ -217,10 +217,10 @@ fn rows_that_attached_partitions_bring_along_are_loaded() {
         setup.cdc.wait_for_log_after(lines, &format!("loaded beside the stream table=public.{table}"));
     }
     let lines = setup.cdc.log().len();
-    setup.session.execute(
+    setup.session.execute(&format!(
         "CREATE TABLE keyed_4 PARTITION OF keyed FOR VALUES FROM (20) TO (30); INSERT INTO keyed VALUES (21); \
-         CREATE TABLE later (id int PRIMARY KEY)",
-    );
+         CREATE TABLE later (id int PRIMARY KEY); ALTER PUBLICATION \"{publication}\" ADD TABLE later"
+    ));
     setup.cdc.wait_for_log_after(lines, "loaded beside the stream table=public.later");
     setup.catch_up();
     assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());

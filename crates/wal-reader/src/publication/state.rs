@@ -66,13 +66,16 @@ pub async fn state(connection: &mut Connection, publication: &str) -> Result<Opt
         .await
         .and_then(table_names)?;
     let via_root = if is_via_root {
+        // Not by a cast of names to regclass: it may be tried on all relations before they are chosen, and fails for those
+        // in pg_toast.
         connection
             .query(&format!(
                 "SELECT n.nspname, c.relname FROM pg_catalog.pg_publication_tables p \
-                   CROSS JOIN LATERAL pg_catalog.pg_partition_tree((pg_catalog.quote_ident(p.schemaname) || '.' \
-                     || pg_catalog.quote_ident(p.tablename))::pg_catalog.regclass) t \
+                   JOIN pg_catalog.pg_namespace of ON of.nspname = p.schemaname \
+                   JOIN pg_catalog.pg_class root ON root.relnamespace = of.oid AND root.relname = p.tablename \
+                   CROSS JOIN LATERAL pg_catalog.pg_partition_tree(root.oid) t \
                    JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE p.pubname = {name} AND t.level > 0"
+                 WHERE p.pubname = {name} AND root.relkind = 'p' AND t.level > 0"
             ))
             .await
             .and_then(table_names)?
