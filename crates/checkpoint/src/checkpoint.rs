@@ -64,7 +64,7 @@ pub struct TableState {
     /// Partitions that were attached, by their OIDs, and the transaction that did it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attached: BTreeMap<u32, String>,
-    /// Its changes are sent from this commit on: before, it was not known, and its load has them. What an earlier run left
+    /// Its changes are sent from there in the log on: before, it was not known, and its load has them. What an earlier run left
     /// out must not come among what that run sent.
     #[serde(default)]
     pub since: Lsn,

@@ -17,8 +17,8 @@ use crate::{Error, Options};
 pub(crate) struct Decoding {
     options: Options,
     cache: RelationCache,
-    /// By OID; `None`: not wanted.
-    relations: HashMap<u32, Option<Relation>>,
+    /// By OID.
+    relations: HashMap<u32, Known>,
     pub(crate) sequences: Sequences,
     transaction: Option<OpenTransaction>,
     /// The end of the last transaction.
@@ -29,6 +29,35 @@ pub(crate) struct Decoding {
     spare_text: String,
     /// While a load is to come: the transactions that were delivered.
     pub(crate) delivered: Option<HashSet<u32>>,
+}
+
+/// What is known of a relation.
+enum Known {
+    Sent(Box<Relation>),
+    /// Wanted, but not taken in yet.
+    NotYet,
+    /// Left out by the configuration.
+    Unwanted,
+}
+
+impl Known {
+    fn relation(&self) -> Option<&Relation> {
+        match self {
+            Self::Sent(relation) => Some(relation),
+            Self::NotYet | Self::Unwanted => None,
+        }
+    }
+
+    /// Whether a change that was made there has a number. What was made before a table was taken in has none: of a
+    /// transaction during which it was published the server tells that part, or does not, as it likes
+    /// (`get_rel_sync_entry` in pgoutput.c remembers what was published when it last looked).
+    fn is_numbered(&self, own: Lsn) -> bool {
+        match self {
+            Self::Sent(relation) => relation.since <= own,
+            Self::NotYet => false,
+            Self::Unwanted => true,
+        }
+    }
 }
 
 /// A transaction whose Begin was seen, but not its Commit.
@@ -142,27 +171,33 @@ impl Decoding {
     async fn learn(&mut self, relation: &pgoutput::Relation<'_>) -> Result<(), Error> {
         let shape = self.cache.learn_relation(relation);
         if !(self.options.wanted)(&shape.name) {
-            self.relations.insert(shape.oid, None);
+            self.relations.insert(shape.oid, Known::Unwanted);
+            return Ok(());
+        }
+        if (self.options.since)(&shape.name) == Options::NOT_YET {
+            self.relations.insert(shape.oid, Known::NotYet);
             return Ok(());
         }
         let primary_key = if relation::needs_primary_key(&shape) {
-            let before = self.relations.get(&shape.oid).and_then(Option::as_ref);
+            let before = self.relations.get(&shape.oid).and_then(Known::relation);
             Some(relation::key_then(&shape, &self.fetcher.primary_key(shape.oid).await?, before))
         } else {
             None
         };
         let relation = Relation::new(&shape, primary_key.as_deref(), &self.options, &mut self.sequences)?;
-        self.relations.insert(shape.oid, Some(relation));
+        self.relations.insert(shape.oid, Known::Sent(Box::new(relation)));
         Ok(())
     }
 
     async fn row(&mut self, oid: u32, change: RowChange<'_>, output: &mut Output<'_>) -> Result<(), Error> {
         let Self { relations, transaction, fetcher, sequences, reached, room, .. } = self;
         let transaction = transaction.as_mut().ok_or_else(outside)?;
-        let relation = relations.get(&oid).ok_or_else(|| unknown_relation(*reached, oid))?;
+        let known = relations.get(&oid).ok_or_else(|| unknown_relation(*reached, oid))?;
+        if !known.is_numbered(output.own) {
+            return Ok(());
+        }
         // What is not wanted counts all the same: the sequence is the transaction's, not ours.
-        let is_sent = |relation: &&Relation| !transaction.is_dropped && relation.since <= transaction.commit;
-        let Some(relation) = relation.as_ref().filter(is_sent) else {
+        let Some(relation) = known.relation().filter(|_| !transaction.is_dropped) else {
             transaction.seq += 1;
             return Ok(());
         };
@@ -193,15 +228,15 @@ impl Decoding {
     fn truncate(&mut self, oids: Oids<'_>, output: &mut Output<'_>) -> Result<(), Error> {
         let Self { relations, transaction, sequences, reached, .. } = self;
         let transaction = transaction.as_mut().ok_or_else(outside)?;
-        transaction.seq += 1;
-        if transaction.is_dropped {
-            return Ok(());
-        }
-        for (part, oid) in (1..).zip(oids.iter()) {
-            let relation = relations.get(&oid).ok_or_else(|| unknown_relation(*reached, oid))?;
-            let Some(relation) = relation.as_ref().filter(|of| of.since <= transaction.commit) else {
+        let mut part = 0;
+        for oid in oids.iter() {
+            let known = relations.get(&oid).ok_or_else(|| unknown_relation(*reached, oid))?;
+            if !known.is_numbered(output.own) {
                 continue;
-            };
+            }
+            transaction.seq += u64::from(part == 0);
+            part += 1;
+            let Some(relation) = known.relation().filter(|_| !transaction.is_dropped) else { continue };
             if output.fences.contain_truncate(relation.table.name(), transaction.place()) {
                 continue;
             }

@@ -27,7 +27,7 @@ pub(crate) struct Relation {
     pub(crate) sources: Vec<usize>,
     /// The key column that fences of key ranges judge by, among those that are sent.
     pub(crate) range_key: Option<usize>,
-    /// What committed before is not sent.
+    /// What was made before is not sent.
     pub(crate) since: Lsn,
     /// What an update left out of the log is asked of the table.
     pub(crate) fetches_unchanged: bool,

@@ -102,13 +102,26 @@ impl<'h> Progress<'h> {
         }
     }
 
-    /// Each load shows what follows from all that it stands for. Afterwards everything is applied.
+    /// Each load shows what follows from all that it stands for: what came before it, or did not come at all. What the
+    /// table did under an earlier name may come at any time, and so may all that a load has whose fence a crash took
+    /// along, and whose table was gone under its name before it could be read again. Afterwards everything is applied.
     pub(super) fn compare(&mut self, loads: &BTreeMap<String, Load>, faults: &mut Vec<String>) {
         let mut whole: Vec<(&String, &Load)> = loads.iter().filter(|(_, load)| load.is_whole()).collect();
         whole.sort_by_key(|(_, load)| load.limit);
+        let lasting = self.history.tables.keys();
+        let last: HashMap<&str, u64> =
+            whole.iter().map(|(_, load)| (load.table.as_str(), load.limit)).collect();
+        let is_gone = |load: &Load| !lasting.clone().any(|name| *name == load.table);
+        let is_forgotten = |load: &Load| is_gone(load) && last.get(load.table.as_str()) == Some(&load.limit);
         for (id, load) in whole {
             let table = self.tables.entry(lasting_name(&load.table).to_owned()).or_default();
-            table.apply(|step| is_contained(step, load), |step| step.end > load.limit, faults);
+            let is_contained = |step: &Step<'_>| match step.place {
+                Some(place) if step.change.table == load.table && !is_forgotten(load) => {
+                    load.begins.get(&place.partition).is_some_and(|begin| place.number < *begin)
+                }
+                _ => step.end <= load.limit,
+            };
+            table.apply(is_contained, |step| step.end > load.limit, faults);
             if let Some(what) = difference(&table.state.rows(), &normal(&load.rows), &load.columns) {
                 faults.push(format!("{}, load {id}: {what}", load.table));
             }
@@ -141,16 +154,5 @@ impl Table<'_> {
             }
         }
         self.pending.extend(rest);
-    }
-}
-
-/// Whether the load stands for the change: it came before the load, or it did not come at all. What the table did under
-/// an earlier name may come at any time.
-fn is_contained(step: &Step<'_>, load: &Load) -> bool {
-    match step.place {
-        Some(place) if step.change.table == load.table => {
-            load.begins.get(&place.partition).is_some_and(|begin| place.number < *begin)
-        }
-        _ => step.end <= load.limit,
     }
 }

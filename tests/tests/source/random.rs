@@ -15,7 +15,7 @@ use event::envelope::ChangeEvent;
 use event::{Fences, KeyBound, Lsn, Position, Source as _, TableName};
 use tokio::task::JoinHandle;
 use wal_reader::wire::Mode;
-use wal_reader::{Begun, Error, Loader, system};
+use wal_reader::{Begun, Error, Loader, Options, system};
 
 use crate::replica::Replica;
 use crate::seed::{Random, seeds};
@@ -152,6 +152,7 @@ async fn follow(
 ) -> Result<Played, Error> {
     pause(&mut random, 100).await;
     let start = world.slot().await;
+    world.options.since = since("b", Options::NOT_YET);
     let tail = world.tail(start).await;
     let mut pipeline = Pipeline {
         world,
@@ -169,6 +170,9 @@ async fn follow(
     pipeline.stream(100).await?;
     pipeline.crash_perhaps().await;
     pipeline.world.run("ALTER PUBLICATION published ADD TABLE b").await;
+    pipeline.world.options.since = since("b", pipeline.log_end().await);
+    // A table is taken in by going on from what was saved.
+    pipeline.crash().await;
     pipeline.load("b").await?;
     pipeline.stream(100).await?;
     for name in ["a", "b", "a"] {
@@ -200,6 +204,12 @@ async fn follow(
     pipeline.played.transactions = pipeline.transactions.len();
     pipeline.played.repeated = pipeline.replica.repeated();
     Ok(pipeline.played)
+}
+
+/// This table is taken in from there on, others from the beginning.
+fn since(name: &str, position: Lsn) -> Arc<dyn Fn(&TableName) -> Lsn + Send + Sync> {
+    let later = table(name);
+    Arc::new(move |name| if *name == later { position } else { Lsn::ZERO })
 }
 
 /// The big values are told by their first few characters.
@@ -328,7 +338,11 @@ impl Pipeline<'_> {
         let tail = self.world.resume(*position, table_seqs.clone(), fences.clone()).await;
         self.tail = Some(tail);
         self.is_between = true;
-        self.delivered_before = system::log_end(&mut self.world.wire(Mode::Sql).await).await.unwrap();
+        self.delivered_before = self.log_end().await;
+    }
+
+    async fn log_end(&self) -> Lsn {
+        system::log_end(&mut self.world.wire(Mode::Sql).await).await.unwrap()
     }
 
     async fn drain(&mut self) -> Result<(), Error> {

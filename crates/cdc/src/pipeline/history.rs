@@ -16,7 +16,7 @@ use crate::status::Status;
 
 /// Takes over which tables there are, and what of them is sent. A new one is to be loaded; and so is another one under a
 /// known name, and one that left the publication and came back: what was written to it in between is not in the log.
-/// `since`: from which commit on the changes of new ones are sent.
+/// `since`: from where in the log on the changes of new ones are sent.
 pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, since: Lsn, config: &Config) {
     let load = load_state(config.load.mode);
     for (name, shown) in &mut tables {
@@ -29,7 +29,7 @@ pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, since:
     for (name, shown) in &tables {
         let new = || TableState { load, since, ..TableState::default() };
         let state = checkpoint.tables.entry(name.clone()).or_insert_with(new);
-        if state.since == NOT_YET {
+        if state.since == Options::NOT_YET {
             state.since = since;
         }
         let is_another = !state.incarnation.is_empty() && state.incarnation != shown.incarnation;
@@ -70,9 +70,6 @@ fn brought_along(state: &TableState, shown: &Shown) -> Option<LoadRequest> {
     shown.brought_along(&state.attached).filter(|_| is_known)
 }
 
-/// Asked for, and not taken in yet.
-pub(super) const NOT_YET: Lsn = Lsn::MAX;
-
 /// Tables that match and are not sent, as far as that was said.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LeftOut(BTreeMap<TableName, String>);
@@ -102,14 +99,10 @@ pub(super) fn only_taken_in(options: Options, checkpoint: &Checkpoint, config: &
     if sends_unknown(config) {
         return options;
     }
-    let sent: BTreeMap<TableName, Lsn> =
+    let since: BTreeMap<TableName, Lsn> =
         checkpoint.tables.iter().map(|(name, state)| (name.clone(), state.since)).collect();
-    let since = sent.clone();
-    Options {
-        wanted: Arc::new(move |name: &TableName| sent.contains_key(name)),
-        since: Arc::new(move |name: &TableName| since.get(name).copied().unwrap_or_default()),
-        ..options
-    }
+    let since = move |name: &TableName| since.get(name).copied().unwrap_or(Options::NOT_YET);
+    Options { since: Arc::new(since), ..options }
 }
 
 /// Takes over what decides which tables and origins are sent.

@@ -20,7 +20,7 @@ use wal_reader::{Begun, Loader, Options, Stream};
 use super::catch_up::catch_up;
 use super::delivery::Delivery;
 use super::first_load::read_unit;
-use super::{history, stall};
+use super::stall;
 use crate::control::ControlRequest;
 use crate::error::Error;
 
@@ -105,7 +105,7 @@ impl Reloads {
             return Ok(Requested::Reloads);
         }
         for name in &tables {
-            let unknown = || TableState { since: history::NOT_YET, ..TableState::default() };
+            let unknown = || TableState { since: Options::NOT_YET, ..TableState::default() };
             let state = delivery.checkpoint.tables.entry(name.clone()).or_insert_with(unknown);
             state.load_anew(request.clone());
             self.pending.retain(|(pending, _)| pending != name);

@@ -138,8 +138,9 @@ impl World {
             }
             45..50 => {
                 self.kills.stops += 1;
-                // Unless it has just ended for another reason: that is looked into next.
-                if self.cdc.terminate() == Some(0) {
+                // Unless it has just ended for another reason: that is looked into next. One that has only just been
+                // started may not listen yet, and is ended by the signal itself.
+                if matches!(self.cdc.terminate(), Some(0) | None) {
                     self.cdc.start();
                 }
             }
