@@ -30,6 +30,7 @@ mod shapes;
 mod stalled;
 mod standby;
 mod streaming;
+mod taken_in;
 mod toast;
 mod transactions;
 mod truncate;

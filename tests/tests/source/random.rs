@@ -19,6 +19,7 @@ use wal_reader::{Begun, Error, Loader, Options, system};
 
 use crate::replica::Replica;
 use crate::seed::{Random, seeds};
+use crate::taken_in::since;
 use crate::world::{Tail, World, decode, read, soon, table};
 use crate::writers::{KEYS, Key, Writer};
 
@@ -204,12 +205,6 @@ async fn follow(
     pipeline.played.transactions = pipeline.transactions.len();
     pipeline.played.repeated = pipeline.replica.repeated();
     Ok(pipeline.played)
-}
-
-/// This table is taken in from there on, others from the beginning.
-fn since(name: &str, position: Lsn) -> Arc<dyn Fn(&TableName) -> Lsn + Send + Sync> {
-    let later = table(name);
-    Arc::new(move |name| if *name == later { position } else { Lsn::ZERO })
 }
 
 /// The big values are told by their first few characters.
