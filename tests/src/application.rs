@@ -225,7 +225,8 @@ fn is_expected(error: &tokio_postgres::Error) -> bool {
         "23505", "23502", "23514", // keys and constraints
         "42703", "42P01", "42P10", "42804", "42710", "42P07", // a shape that is another by now
         "42704", // a transaction that a crash took along
-        "55006", "0A000", // in use; a plan of another shape
+        "55006", "55000",
+        "0A000", // in use; a prepared transaction that another session ends; a plan of another shape
         "57P01", "57P02", "57P03", // the server leaves
         "57014", // the server gave up
     ];

@@ -10,6 +10,7 @@ use end_to_end::random::Random;
 use end_to_end::replay::Summary;
 use end_to_end::servers::{Postgres, Stop, unique};
 use end_to_end::session::Session;
+use tokio_postgres::error::SqlState;
 
 use super::SOURCE_OPTIONS;
 use super::target::Target;
@@ -188,7 +189,10 @@ impl World {
                'proto_version', '1', 'publication_names', '{slot}')"
         ));
         let error = peeked.err()?;
-        Some(Outcome::ServerGaveUp { error: error.as_db_error()?.message().to_owned() })
+        let error = error.as_db_error()?;
+        // A slot that is not there is not the server's doing.
+        let is_there = *error.code() != SqlState::UNDEFINED_OBJECT;
+        is_there.then(|| Outcome::ServerGaveUp { error: error.message().to_owned() })
     }
 
     /// Ends all trouble, loads what is due, and catches up; what the source did.
