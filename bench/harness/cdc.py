@@ -121,7 +121,7 @@ class Status:
 
     def loaded(self):
         """How many loaded rows are."""
-        return self.ask().get("load", {}).get("rows", 0)
+        return (self.ask().get("load") or {}).get("rows", 0)
 
     def ask(self):
         if self.file is None:

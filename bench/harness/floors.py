@@ -73,7 +73,8 @@ class BareProducer(Program):
 
     def drain(self, place, name, backlog):
         events = os.path.join(place.folder, f"{self.slot}.events")
-        if not os.path.exists(events):
+        # There since it was prepared, and empty.
+        if os.path.getsize(events) == 0:
             self.cdc.drain(place, self.slot, backlog)
         command = [path_of("probe"), "produce", "--kafka", f"127.0.0.1:{place.broker.port}", "--topic", f"{name}.bare", events]
         run = Run(command, place.log(name), keep_output=True)

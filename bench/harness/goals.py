@@ -20,7 +20,8 @@ class Goal:
     unit: str = ""
 
     def wanted(self):
-        return f"{self.relation} {self.bound:g}{' x' if self.than else self.unit}"
+        bound = f"1/{1 / self.bound:.0f}" if self.bound < 0.1 and self.than else f"{self.bound:g}"
+        return f"{self.relation} {bound}{' x' if self.than else self.unit}"
 
 
 SPEED, CPU, MEMORY = "rows_per_second", "cpu_per_million", "peak_mb"

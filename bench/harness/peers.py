@@ -40,6 +40,8 @@ class Debezium(Program):
     """Debezium Server. Its start, seconds of a JVM, counts neither as time nor as CPU."""
 
     kind = "peer"
+    # Every one of its processes starts cold; what a first round warms is warmed by the others.
+    warms_up = False
 
     def __init__(self, tuning="throughput", name="Debezium Server"):
         self.name, self.tuning = name, tuning

@@ -50,6 +50,8 @@ class Program:
     name, kind, about = "", "", ""
     # Where it writes, if not to the scenario's sink.
     sink = None
+    # Whether it takes part in the round that fills caches.
+    warms_up = True
 
     def prepare(self, place, name):
         """Before there is a backlog: its slot, so that it gets all of it."""

@@ -54,18 +54,17 @@ def samples(record, scenario, program):
 
 # How each metric is read from a sample; None where a sample has nothing of the kind.
 METRICS = {
-    "rows_per_second": lambda sample: sample["rows"] / sample["seconds"] if sample.get("rows") and sample.get("seconds") else None,
-    "cpu_per_million": lambda sample: sample["cpu_seconds"] / sample["rows"] * 1e6 if sample.get("rows") else None,
-    "server_cpu_per_million":
-        lambda sample: sample["server_cpu_seconds"] / sample["rows"] * 1e6
-        if sample.get("rows") and sample.get("server_cpu_seconds") is not None else None,
-    "peak_mb": lambda sample: sample.get("peak_mb"),
-    "seconds": lambda sample: sample.get("seconds"),
-    "cpu_share": lambda sample: sample.get("cpu_share"),
-    "cpu_seconds_per_hour": lambda sample: sample.get("cpu_seconds_per_hour"),
-    **{point: lambda sample, point=point: sample["from_commit"][point] / 1000 if sample.get("from_commit") else None
+    "rows_per_second": lambda sample: quotient(sample.get("rows"), sample.get("seconds")),
+    "cpu_per_million": lambda sample: quotient(sample.get("cpu_seconds"), sample.get("rows"), 1e6),
+    "server_cpu_per_million": lambda sample: quotient(sample.get("server_cpu_seconds"), sample.get("rows"), 1e6),
+    **{name: lambda sample, name=name: sample.get(name) for name in ("peak_mb", "seconds", "cpu_share", "cpu_seconds_per_hour")},
+    **{point: lambda sample, point=point: quotient((sample.get("from_commit") or {}).get(point), 1000)
        for point in ("p50", "p99", "p999", "max")},
 }
+
+
+def quotient(value, by, scale=1):
+    return value / by * scale if value is not None and by else None
 
 
 def values(samples_of_one, metric):

@@ -25,8 +25,8 @@ class Scenario:
             for number in self.rounds(options):
                 # Who follows whom changes, so that nobody always has the warmer machine.
                 for program in programs if number % 2 == 0 else list(reversed(programs)):
-                    self.measure(place, options, program, number, measured[program.name])
-            self.finish(place, measured)
+                    if number > 0 or program.warms_up:
+                        self.measure(place, options, program, number, measured[program.name])
         return {"name": self.name, "title": self.title, "group": self.group, "metric": self.metric, "sink": self.sink,
                 "rows": self.rows(options), "programs": [
                     {"name": program.name, "kind": program.kind, "about": program.about, **measured[program.name]}
@@ -64,9 +64,6 @@ class Scenario:
 
     def sample(self, place, options, program, number):
         raise NotImplementedError
-
-    def finish(self, place, measured):
-        """What only all samples together tell."""
 
 
 def slot_name(program, number):
