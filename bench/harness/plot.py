@@ -33,7 +33,6 @@ def bars(result):
     panels = PANELS[result["metric"]]
     programs = [program for program in result["programs"] if program["samples"]]
     svg = Svg(WIDTH, 78 + STEP * len(programs), heading(result))
-    svg.text(MARGIN, 28, heading(result), "title")
     panel_width = (WIDTH - 2 * MARGIN - NAME_WIDTH - GAP * (len(panels) - 1)) / len(panels)
     for line, program in enumerate(programs):
         svg.text(MARGIN, top(line) + BAR_HEIGHT - 2, program["name"])
@@ -79,10 +78,9 @@ def curves(result):
     curves_ms = {program["name"]: median_curve(program["samples"]) for program in programs}
     drawn = [value for curve in curves_ms.values() for share, value in curve if 0.1 <= share <= 0.999]
     low, high = 10 ** math.floor(math.log10(max(min(drawn), 0.05))), 10 ** math.ceil(math.log10(max(drawn)))
-    height, left, right, upper, lower = 340, MARGIN + 50, WIDTH - 170, 56, 290
+    height, left, right, upper, lower = 346, MARGIN + 50, WIDTH - 190, 66, 300
     svg = Svg(WIDTH, height, heading(result))
-    svg.text(MARGIN, 28, heading(result), "title")
-    svg.text(MARGIN, 46, "milliseconds from COMMIT's answer to the consumer", "soft small")
+    svg.text(MARGIN, 50, "milliseconds from COMMIT's answer to the consumer", "soft small")
 
     def place(share, value):
         x = left + nines(share) / nines(0.999) * (right - left)

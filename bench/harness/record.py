@@ -6,9 +6,9 @@ import platform
 import subprocess
 import time
 
-from harness.built import CDC, PEERS
+from harness.built import CDC
 from harness.others import binary_mb
-from harness.servers import REPOSITORY
+from harness.servers import REPOSITORY, STATE
 
 FILE = "record.json"
 
@@ -95,13 +95,14 @@ def system():
 
 
 def versions(options):
-    found = {"cdc": first_line([CDC, "--version"]), "commit": first_line(["git", "-C", REPOSITORY, "describe", "--always", "--dirty"]),
-             "postgres": f"major {options.version}", "pg_recvlogical": first_line(["pg_recvlogical", "--version"]),
-             "psql": first_line(["psql", "--version"]), "python": platform.python_version()}
-    release = os.path.join(PEERS, ".release")
-    if os.path.exists(release):
-        with open(release, encoding="utf-8") as file:
-            found["peers"] = file.read().strip()
+    commit = first_line(["git", "-C", REPOSITORY, "describe", "--always", "--dirty"])
+    found = [f"{first_line([CDC, '--version'])} ({commit})", f"PostgreSQL {options.version}",
+             first_line(["pg_recvlogical", "--version"]), first_line(["psql", "--version"]), f"Python {platform.python_version()}"]
+    for kind in ("postgres/" + options.version, "kafka", "nats", "peers"):
+        release = os.path.join(STATE, kind, ".release")
+        if os.path.exists(release):
+            with open(release, encoding="utf-8") as file:
+                found.append(f"{kind} {file.read().strip()}")
     return found
 
 

@@ -46,11 +46,12 @@ def page(run, sections):
     machine = run["machine"]
     facts = (f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, {machine['system']}, "
              f"kernel {machine['kernel']}. Began {run['began']}.")
-    versions = "; ".join(f"{name} {version}" for name, version in run["versions"].items())
+    versions = "; ".join(run["versions"])
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             f"<title>cdc: a benchmark run</title><style>{PAGE_STYLE}{STYLE}</style></head><body><main>"
             f"<h1>cdc beside the others</h1><p class=\"soft\">{escape(facts)}<br>{escape(versions)}</p>"
-            f"<p>Medians; lines across the bars reach from the least sample to the greatest. Programs, servers and brokers "
+            f"<p>Green is this program, grey what nobody can be faster than, amber the others. "
+            f"Medians; lines across the bars reach from the least sample to the greatest. Programs, servers and brokers "
             f"share the machine, so that ratios within a scenario say more than figures. A ratio is refused where either "
             f"side's greatest sample is more than {figures.WIDEST_SPREAD} times its least.</p>"
             f"<h2>Goals</h2>{goals_table(run)}{''.join(sections)}</main></body></html>\n")

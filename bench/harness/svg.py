@@ -18,9 +18,11 @@ svg.plot .curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
 
 
 class Svg:
-    def __init__(self, width, height, label):
-        self.width, self.height, self.label = width, height, label
-        self.parts = [f'<rect class="paper" width="{width}" height="{height}" rx="8"/>']
+    """With a heading of so many pixels, which a page that has one of its own leaves out."""
+
+    def __init__(self, width, height, label, heading=38):
+        self.width, self.height, self.label, self.heading = width, height, label, heading
+        self.parts = []
 
     def text(self, x, y, text, classes="", anchor="start"):
         self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}" text-anchor="{anchor}">{escape(text)}</text>')
@@ -37,8 +39,11 @@ class Svg:
         self.parts.append(f'<polyline points="{path}" class="curve line-{name}"/>')
 
     def drawn(self, is_alone):
-        """As a file of its own, or for a page that has the style already."""
-        style = f"<style>{STYLE}</style>" if is_alone else ""
-        return (f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {self.width} {self.height}" '
-                f'width="{self.width}" height="{self.height}" role="img" aria-label="{escape(self.label, quote=True)}">'
-                f"{style}{''.join(self.parts)}</svg>\n")
+        """As a file of its own, or for a page that has the style and the heading already."""
+        top, style = (0, f"<style>{STYLE}</style>") if is_alone else (self.heading, "")
+        title = f'<text x="20" y="28" class="title">{escape(self.label)}</text>' if is_alone else ""
+        height = self.height - top
+        return (f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 {top} {self.width} {height}" '
+                f'width="{self.width}" height="{height}" role="img" aria-label="{escape(self.label, quote=True)}">'
+                f'{style}<rect class="paper" y="{top}" width="{self.width}" height="{height}" rx="8"/>'
+                f"{title}{''.join(self.parts)}</svg>\n")
