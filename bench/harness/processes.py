@@ -49,7 +49,7 @@ class Run:
 
     def cpu_seconds(self):
         """While it runs."""
-        return sum(cpu_seconds(pid) for pid in process_tree(self.process.pid))
+        return tree_cpu_seconds(self.process.pid)
 
     def is_running(self):
         return self.usage is None and self.reap(os.WNOHANG) is None
@@ -116,7 +116,12 @@ def cpu_seconds(pid):
 
 
 def tree_cpu_seconds(pid):
-    return sum(cpu_seconds(process) for process in process_tree(pid))
+    """Summed again if a process came or went meanwhile: one that is just being waited for would count twice or not at all."""
+    while True:
+        tree = process_tree(pid)
+        total = sum(cpu_seconds(process) for process in tree)
+        if process_tree(pid) == tree:
+            return total
 
 
 def peak_memory_mb(pid):
