@@ -7,7 +7,7 @@ export CDC_STATE := $(STATE)
 PICTURES := streaming-light.png loading-dark.png sink-down-light.png ended-light.png streaming-phone.png 5000-tables-dark.png
 
 .DEFAULT_GOAL := help
-.PHONY: help check test torture havoc fences memory consumers screenshots demo bench fuzz clean-state
+.PHONY: help check test torture havoc fences memory consumers screenshots demo bench profile fuzz clean-state
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -65,6 +65,10 @@ demo: ## a shop's rows, live; DEMO="--sink kafka" or "--sink nats" for a broker
 bench: ## this program beside Debezium and others; BENCH="--quick", "--all", "--list" or what else bench/run takes
 	dev/install build postgres 18 kafka nats peers
 	bench/run $(BENCH)
+
+profile: ## a flame graph of a backlog being drained, below .state (docs/profiling.md)
+	dev/install build postgres 18
+	bench/profile $(PROFILE)
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60) each, on the nightly toolchain
 	fuzz/run $(or $(FUZZ_SECONDS),60)

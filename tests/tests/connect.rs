@@ -426,12 +426,14 @@ async fn copies(server: &Server) {
         .await
         .unwrap();
     let mut rows = 0;
-    while let Some(row) = copy.next().await.unwrap() {
-        assert_eq!(row.len(), rows + 1);
-        rows += 1;
+    while let Some(mut come) = copy.next(10_000).await.unwrap() {
+        while let Some(row) = come.next_row() {
+            assert_eq!(row.len(), rows + 1);
+            rows += 1;
+        }
     }
     assert_eq!(rows, 3001);
-    assert!(copy.next().await.unwrap().is_none());
+    assert!(copy.next(1).await.unwrap().is_none());
 
     // An error in the middle, after which the session goes on.
     let mut copy = session
@@ -439,7 +441,7 @@ async fn copies(server: &Server) {
         .await
         .unwrap();
     let error = loop {
-        match copy.next().await {
+        match copy.next(1).await {
             Ok(row) => assert!(row.is_some(), "the copy ended without the error"),
             Err(error) => break error,
         }

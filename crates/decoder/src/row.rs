@@ -37,11 +37,17 @@ fn check_count(types: &[ColumnType], tuple: Tuple<'_>) -> Result<(), Error> {
     Err(Error::ColumnCount { expected: types.len(), found: tuple.len() })
 }
 
+#[inline]
 fn cell<'a>(column_type: &'a ColumnType, data: ColumnData<'a>) -> Result<Cell<'a>, Error> {
     match data {
         ColumnData::Text(text) => Ok(column_type.cell(text)),
         ColumnData::Null => Ok(Cell::Null),
         ColumnData::Unchanged => Ok(Cell::Unchanged),
-        ColumnData::Binary(_) => Err(Error::BinaryColumn { type_name: column_type.name().to_owned() }),
+        ColumnData::Binary(_) => Err(binary(column_type)),
     }
+}
+
+#[cold]
+fn binary(column_type: &ColumnType) -> Error {
+    Error::BinaryColumn { type_name: column_type.name().to_owned() }
 }

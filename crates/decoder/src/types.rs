@@ -117,34 +117,56 @@ impl ColumnType {
     /// The cell for a value's text.
     #[inline]
     pub fn cell<'a>(&'a self, text: &'a [u8]) -> Cell<'a> {
-        self.cell_of(Cow::Borrowed(text))
+        match self.read(text) {
+            Some(cell) => cell,
+            None => self.keep(Cow::Borrowed(text)),
+        }
     }
 
     /// The cell for a value's text that may have been unescaped into a buffer of its own.
     pub fn cell_of<'a>(&'a self, text: Cow<'a, [u8]>) -> Cell<'a> {
-        let typed = match &self.kind {
-            Kind::Bool => number::bool(&text).map(Cell::Bool),
-            Kind::Int => number::int(&text).map(Cell::Int),
-            Kind::Uint => number::uint(&text).map(Cell::Uint),
-            Kind::Real => number::real(&text).map(Cell::Double),
-            Kind::Double => number::double(&text).map(Cell::Double),
-            Kind::Decimal if number::is_decimal(&text) => return utf8(text, Cell::Decimal),
-            Kind::Decimal => None,
+        match self.read(&text) {
+            Some(cell) => cell,
+            None => self.keep(text),
+        }
+    }
+
+    /// The value, where its text is of no more use then.
+    #[inline]
+    fn read(&self, text: &[u8]) -> Option<Cell<'static>> {
+        match self.kind {
+            Kind::Bool => number::bool(text).map(Cell::Bool),
+            Kind::Int => number::int(text).map(Cell::Int),
+            Kind::Uint => number::uint(text).map(Cell::Uint),
+            Kind::Real => number::real(text).map(Cell::Double),
+            Kind::Double => number::double(text).map(Cell::Double),
+            Kind::Date => datetime::date_days(text).map(Cell::DateDays),
+            Kind::Time => datetime::time_us(text).map(Cell::TimeUs),
+            Kind::Timestamp => datetime::timestamp_us(text).map(Cell::TimestampUs),
+            Kind::Timestamptz => datetime::timestamptz_us(text).map(Cell::TimestampUs),
+            Kind::Uuid => bytes::uuid(text).map(Cell::Uuid),
+            _ => None,
+        }
+    }
+
+    /// The value as its text, or parts of it.
+    #[inline]
+    fn keep<'a>(&'a self, text: Cow<'a, [u8]>) -> Cell<'a> {
+        match &self.kind {
             Kind::Text => return utf8(text, Cell::Text),
             Kind::Json => return utf8(text, Cell::Json),
+            Kind::Decimal if number::is_decimal(&text) => return utf8(text, Cell::Decimal),
             Kind::Bytes if bytes::is_hex(&text) => return Cell::Bytes(bytes::hex(text)),
-            Kind::Bytes => None,
-            Kind::Date => datetime::date_days(&text).map(Cell::DateDays),
-            Kind::Time => datetime::time_us(&text).map(Cell::TimeUs),
-            Kind::Timestamp => datetime::timestamp_us(&text).map(Cell::TimestampUs),
-            Kind::Timestamptz => datetime::timestamptz_us(&text).map(Cell::TimestampUs),
-            Kind::Uuid => bytes::uuid(&text).map(Cell::Uuid),
-            Kind::Array { element, delimiter } => array::cells(element, *delimiter, &text).map(Cell::Array),
+            Kind::Array { element, delimiter } => {
+                if let Some(cells) = array::cells(element, *delimiter, &text) {
+                    return Cell::Array(cells);
+                }
+            }
             Kind::Masked(mask) => return mask::cell(*mask, &text),
             Kind::Excluded => return Cell::Omitted,
-            Kind::Other => None,
-        };
-        typed.unwrap_or_else(|| utf8(text, |text| Cell::Other { type_name: &self.name, text }))
+            _ => {}
+        }
+        utf8(text, |text| Cell::Other { type_name: &self.name, text })
     }
 }
 
@@ -156,6 +178,7 @@ fn array_of(name: &str) -> Option<Kind> {
     Some(Kind::Array { element: Box::new(ColumnType::new(element)), delimiter })
 }
 
+#[inline]
 fn utf8<'a>(text: Cow<'a, [u8]>, cell: impl FnOnce(Cow<'a, str>) -> Cell<'a>) -> Cell<'a> {
     match text {
         Cow::Borrowed(text) => match std::str::from_utf8(text) {

@@ -31,10 +31,18 @@ struct Shared {
 pub struct Batch {
     shared: Arc<Shared>,
     buffers: Buffers,
+    routes: Routes,
+    reached: Option<Reached>,
+}
+
+/// The routes of a batch, numbered.
+#[derive(Debug, Default)]
+struct Routes {
     routes: Vec<Arc<Route>>,
     /// By address: one `Arc` per route is alive here.
-    route_numbers: HashMap<usize, usize>,
-    reached: Option<Reached>,
+    numbers: HashMap<usize, usize>,
+    /// Which was asked for last.
+    last: usize,
 }
 
 /// What is worth keeping from batch to batch.
@@ -117,8 +125,7 @@ impl BatchPool {
         Batch {
             shared: Arc::clone(&self.0),
             buffers: buffers.unwrap_or_default(),
-            routes: Vec::new(),
-            route_numbers: HashMap::new(),
+            routes: Routes::default(),
             reached: None,
         }
     }
@@ -138,23 +145,23 @@ impl Drop for Batch {
 impl Batch {
     /// Encodes an event.
     pub fn push(&mut self, event: &Event<'_>) {
-        let shared = Arc::clone(&self.shared);
+        let Self { shared, buffers: Buffers { bytes, entries }, routes, .. } = self;
         let encoder = &shared.encoder;
-        let id = self.append(|out| encoder.write_id(event, out));
-        let key = encoder.has_key(event).then(|| self.append(|out| encoder.write_key(event, out)));
-        let payload = self.append(|out| encoder.write_payload(event, out));
-        let route_number = self.route_number(encoder.route(event));
+        let id = append(bytes, |out| encoder.write_id(event, out));
+        let key = encoder.has_key(event).then(|| append(bytes, |out| encoder.write_key(event, out)));
+        let payload = append(bytes, |out| encoder.write_payload(event, out));
+        let route_number = routes.number_of(encoder.route(event));
         let entry = Entry { op: event.op(), route_number, id, key, payload: Some(payload) };
         if encoder.has_tombstone(event) {
             let tombstone = Entry { payload: None, ..entry.clone() };
-            self.buffers.entries.extend([entry, tombstone]);
+            entries.extend([entry, tombstone]);
         } else if let Op::Schema = event.op() {
-            let key = self.append(|out| encoder.write_schema_key(event, out));
-            let by_fingerprint =
-                Entry { route_number: self.route_number(encoder.schemas()), key: Some(key), ..entry.clone() };
-            self.buffers.entries.extend([entry, by_fingerprint]);
+            let key = append(bytes, |out| encoder.write_schema_key(event, out));
+            let route_number = routes.number_of(encoder.schemas());
+            let by_fingerprint = Entry { route_number, key: Some(key), ..entry.clone() };
+            entries.extend([entry, by_fingerprint]);
         } else {
-            self.buffers.entries.push(entry);
+            entries.push(entry);
         }
     }
 
@@ -212,7 +219,7 @@ impl Batch {
 
     /// The routes that its messages go to; a message's `route_number` counts in these.
     pub fn routes(&self) -> &[Arc<Route>] {
-        &self.routes
+        &self.routes.routes
     }
 
     /// Its messages, in the order they must be stored.
@@ -225,31 +232,11 @@ impl Batch {
         self.buffers.entries.get(number).map(|entry| self.view(entry))
     }
 
-    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
-        let start = self.buffers.bytes.len();
-        write(&mut self.buffers.bytes);
-        start..self.buffers.bytes.len()
-    }
-
-    fn route_number(&mut self, route: &Arc<Route>) -> usize {
-        // Runs of one table are the rule.
-        if let Some(last) = self.buffers.entries.last()
-            && let Some(known) = self.routes.get(last.route_number)
-            && Arc::ptr_eq(known, route)
-        {
-            return last.route_number;
-        }
-        *self.route_numbers.entry(Arc::as_ptr(route).addr()).or_insert_with(|| {
-            self.routes.push(Arc::clone(route));
-            self.routes.len() - 1
-        })
-    }
-
     fn view<'a>(&'a self, entry: &'a Entry) -> Message<'a> {
         #[allow(clippy::indexing_slicing)] // The ranges and numbers are this batch's own.
         let slice = |range: &Range<usize>| &self.buffers.bytes[range.clone()];
         #[allow(clippy::indexing_slicing)]
-        let route = &self.routes[entry.route_number];
+        let route = &self.routes.routes[entry.route_number];
         Message {
             op: entry.op,
             route,
@@ -259,6 +246,25 @@ impl Batch {
             payload: entry.payload.as_ref().map(slice),
         }
     }
+}
+
+impl Routes {
+    fn number_of(&mut self, route: &Arc<Route>) -> usize {
+        // Runs of one table are the rule.
+        if !self.routes.get(self.last).is_some_and(|last| Arc::ptr_eq(last, route)) {
+            self.last = *self.numbers.entry(Arc::as_ptr(route).addr()).or_insert_with(|| {
+                self.routes.push(Arc::clone(route));
+                self.routes.len() - 1
+            });
+        }
+        self.last
+    }
+}
+
+fn append(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+    let start = bytes.len();
+    write(bytes);
+    start..bytes.len()
 }
 
 #[cfg(test)]

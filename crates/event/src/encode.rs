@@ -2,7 +2,7 @@
 
 mod debezium;
 mod json;
-mod protobuf;
+pub(crate) mod protobuf;
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use crate::{Before, Body, Event, Route, id};
 pub struct Encoder {
     source: String,
     epoch: u64,
+    protobuf_fields: Box<[u8]>,
     format: Format,
     control: Arc<Route>,
     schemas: Arc<Route>,
@@ -35,8 +36,10 @@ pub enum Format {
 impl Encoder {
     /// An encoder for the pipeline's name and the epoch of its source's history.
     pub fn new(source: impl Into<String>, epoch: u64, format: Format) -> Self {
+        let source = source.into();
         Self {
-            source: source.into(),
+            protobuf_fields: protobuf::source_fields(&source, epoch),
+            source,
             epoch,
             format,
             control: Arc::new(Route::Control),
@@ -69,7 +72,7 @@ impl Encoder {
 
     pub(crate) fn write_payload(&self, event: &Event<'_>, out: &mut Vec<u8>) {
         match &self.format {
-            Format::Protobuf => protobuf::write_event(&self.source, self.epoch, event, out),
+            Format::Protobuf => protobuf::write_event(&self.protobuf_fields, event, out),
             Format::Json(options) => json::write_event(&self.source, self.epoch, event, options, out),
             Format::DebeziumJson(options) => {
                 debezium::write_event(&self.source, self.epoch, event, options, out);

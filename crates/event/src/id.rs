@@ -97,12 +97,13 @@ fn write_load_place(out: &mut Vec<u8>, load: &str, what: &str) {
 
 fn write_log_place(out: &mut Vec<u8>, event: &Event<'_>) {
     let commit = event.position.commit_order();
-    // Sixteen digits by hand: this runs for every event.
-    out.extend((0..16).rev().map(|digit| {
-        let value = (commit >> (4 * digit)) as u8 & 0x0F;
-        value + if value < 10 { b'0' } else { b'A' - 10 }
-    }));
-    out.push(b'/');
+    // By hand: this runs for every event.
+    let mut digits = [b'/'; 17];
+    for (digit, place) in digits.iter_mut().zip((0..16).rev()) {
+        let value = (commit >> (4 * place)) as u8 & 0x0F;
+        *digit = value + if value < 10 { b'0' } else { b'A' - 10 };
+    }
+    out.extend_from_slice(&digits);
     if let Some(transaction) = &event.transaction {
         out.extend_from_slice(itoa::Buffer::new().format(transaction.seq).as_bytes());
     }

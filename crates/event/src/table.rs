@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use crate::encode::protobuf;
 use crate::{Cell, Fingerprint, TableName, TableSchema};
 
 /// A table in one shape, ready to be encoded: made when a reader meets the shape, shared by all its rows.
@@ -11,6 +12,8 @@ pub struct Table {
     pub fingerprint: Fingerprint,
     /// Where the table's events go.
     pub route: Arc<Route>,
+    /// Its name and fingerprint, as every event of the `protobuf` format has them.
+    pub(crate) protobuf_fields: Box<[u8]>,
 }
 
 /// What a sink turns into a topic, a subject or a file: decided once a table, looked up once a batch.
@@ -27,7 +30,13 @@ pub enum Route {
 impl Table {
     /// A table of this shape, routed by its own name.
     pub fn new(schema: TableSchema) -> Self {
-        Self { fingerprint: schema.fingerprint(), route: Arc::new(Route::Table(schema.name.clone())), schema }
+        let fingerprint = schema.fingerprint();
+        Self {
+            fingerprint,
+            route: Arc::new(Route::Table(schema.name.clone())),
+            protobuf_fields: protobuf::table_fields(&schema, fingerprint),
+            schema,
+        }
     }
 
     /// The table's name.

@@ -10,7 +10,7 @@ use crate::fetch::Fetcher;
 use crate::load::OWN_MESSAGE_PREFIX;
 use crate::refusal::Refusal;
 use crate::relation::{self, Relation, Sequences};
-use crate::row::RowChange;
+use crate::row::{Room, RowChange};
 use crate::{Error, Options};
 
 /// What is known between two messages.
@@ -24,6 +24,9 @@ pub(crate) struct Decoding {
     /// The end of the last transaction.
     reached: Lsn,
     fetcher: Fetcher,
+    room: Room,
+    /// What the last transaction's ID was written into.
+    spare_text: String,
     /// While a load is to come: the transactions that were delivered.
     pub(crate) delivered: Option<HashSet<u32>>,
 }
@@ -59,6 +62,8 @@ impl Decoding {
             sequences,
             transaction: None,
             reached,
+            room: Room::default(),
+            spare_text: String::new(),
             delivered: None,
         }
     }
@@ -91,7 +96,9 @@ impl Decoding {
                 if let (Some(transaction), Some(delivered)) = (&self.transaction, &mut self.delivered) {
                     delivered.insert(transaction.xid);
                 }
-                self.transaction = None;
+                if let Some(transaction) = self.transaction.take() {
+                    self.spare_text = transaction.xid_text;
+                }
                 self.reached = end_lsn;
                 return Ok(Some(end_lsn));
             }
@@ -118,7 +125,8 @@ impl Decoding {
     }
 
     fn begin(&mut self, xid: u32, commit: Lsn, commit_time_us: i64) {
-        let mut xid_text = String::new();
+        let mut xid_text = std::mem::take(&mut self.spare_text);
+        xid_text.clear();
         _ = write!(xid_text, "{xid}");
         self.transaction = Some(OpenTransaction {
             xid,
@@ -149,7 +157,7 @@ impl Decoding {
     }
 
     async fn row(&mut self, oid: u32, change: RowChange<'_>, output: &mut Output<'_>) -> Result<(), Error> {
-        let Self { relations, transaction, fetcher, sequences, reached, .. } = self;
+        let Self { relations, transaction, fetcher, sequences, reached, room, .. } = self;
         let transaction = transaction.as_mut().ok_or_else(outside)?;
         let relation = relations.get(&oid).ok_or_else(|| unknown_relation(*reached, oid))?;
         // What is not wanted counts all the same: the sequence is the transaction's, not ours.
@@ -158,10 +166,11 @@ impl Decoding {
             transaction.seq += 1;
             return Ok(());
         };
-        let decoded = change
-            .decode(relation, transaction.xid, fetcher)
-            .await?
-            .map_err(|error| Refusal::Decoding { position: *reached, error })?;
+        let mut decoded =
+            change.decode(relation, room).map_err(|error| Refusal::Decoding { position: *reached, error })?;
+        if decoded.lacks_something(relation) {
+            change.complete(&mut decoded, relation, transaction.xid, fetcher).await?;
+        }
         // Nothing waits from here on.
         transaction.seq += 1;
         let is_contained =
@@ -174,6 +183,7 @@ impl Decoding {
             let body = decoded.body(part, &relation.table, sequences.next(relation.sequence));
             output.batch.push(&transaction.event(body, output.own, output.captured_time_us));
         }
+        room.take_back(decoded);
         Ok(())
     }
 
@@ -257,3 +267,6 @@ fn outside() -> Error {
 fn unknown_relation(position: Lsn, oid: u32) -> Error {
     Refusal::Decoding { position, error: decoder::Error::UnknownRelation { oid } }.into()
 }
+
+#[cfg(test)]
+mod tests;

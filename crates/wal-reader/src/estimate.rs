@@ -133,6 +133,8 @@ async fn sizes(sql: &mut Connection, wanted: &BTreeSet<TableName>) -> Result<Vec
     Ok(sizes)
 }
 
+const STEP_BYTES: usize = 64 << 10;
+
 /// Reads a table from its beginning for a while.
 async fn take_sample(sql: &mut Connection, size: &Size, sample: &mut Sample) -> Result<(), Error> {
     let (start, blocks) = (Instant::now(), size.main_bytes.div_ceil(BLOCK_BYTES));
@@ -144,8 +146,10 @@ async fn take_sample(sql: &mut Connection, size: &Size, sample: &mut Sample) -> 
             quote_table(&size.name)
         );
         let mut rows = sql.copy_out(&statement).await?;
-        while rows.next().await?.is_some() {
-            sample.rows += 1;
+        while let Some(mut come) = rows.next(STEP_BYTES).await? {
+            while come.next_row().is_some() {
+                sample.rows += 1;
+            }
         }
         read_blocks = end.min(blocks);
     }

@@ -8,10 +8,9 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use decoder::ColumnType;
 use event::{
-    Batch, Body, Column, Event, EventPosition, Fence, KeyBound, KeyRange, LoadRef, LoadRequest, Lsn,
+    Batch, Body, Cell, Column, Event, EventPosition, Fence, KeyBound, KeyRange, LoadRef, LoadRequest, Lsn,
     SentTable, Table, TableName, TableSchema, Use,
 };
 use tokio::sync::mpsc;
@@ -20,12 +19,13 @@ use tokio::time::Instant;
 
 use crate::catalog::{self, Shape};
 use crate::refusal::Refusal;
+use crate::row::emptied;
 use crate::session;
 use crate::settle::{Blockers, Mark};
 use crate::snapshot;
 use crate::sql::{quote_table, quote_text};
 use crate::unit::{self, Plan};
-use crate::wire::Connection;
+use crate::wire::{Connection, CopyRows};
 use crate::{Error, Options};
 use crate::{clock, part};
 
@@ -95,13 +95,18 @@ struct Reading {
     fence: Fence,
     rows: u64,
     is_announced: bool,
-    chunks: mpsc::Receiver<Vec<Bytes>>,
+    chunks: mpsc::Receiver<Chunk>,
     /// What of the last chunk did not fit the last batch.
-    left: VecDeque<Bytes>,
+    left: Chunk,
+    /// Room for a row's cells, which goes from row to row.
+    room: Vec<Cell<'static>>,
     workers: JoinSet<Result<Connection, Error>>,
 }
 
-/// Rows that a worker hands over at once: enough to make the hand-over cheap.
+/// Rows that a worker hands over at once.
+type Chunk = VecDeque<CopyRows>;
+
+/// Enough to make the hand-over cheap.
 const CHUNK_BYTES: usize = 64 << 10;
 /// Chunks that wait for the loader, of all workers together.
 const CHUNKS_WAITING: usize = 16;
@@ -199,14 +204,11 @@ impl Loader {
         let Some(reading) = &mut self.reading else { return Ok(Read::More) };
         reading.announce(batch);
         loop {
-            while let Some(line) = reading.left.pop_front() {
-                reading.push(&line, batch)?;
-                if batch.is_full() {
-                    return Ok(Read::More);
-                }
+            if reading.push_left(batch)? {
+                return Ok(Read::More);
             }
             match reading.next_chunk().await? {
-                Some(chunk) => reading.left = chunk.into(),
+                Some(chunk) => reading.left = chunk,
                 None => break,
             }
         }
@@ -404,7 +406,8 @@ impl Loader {
             rows: 0,
             is_announced: false,
             chunks,
-            left: VecDeque::new(),
+            left: Chunk::new(),
+            room: Vec::new(),
             workers: tasks,
         });
     }
@@ -421,16 +424,16 @@ fn lock_sql(name: &TableName, wait: &str) -> String {
 async fn copy(
     mut connection: Connection,
     statements: Arc<Mutex<VecDeque<String>>>,
-    to_loader: mpsc::Sender<Vec<Bytes>>,
+    to_loader: mpsc::Sender<Chunk>,
 ) -> Result<Connection, Error> {
     loop {
         let next = statements.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(statement) = next else { break };
         let mut rows = connection.copy_out(&statement).await?;
-        let (mut chunk, mut chunk_bytes) = (Vec::new(), 0);
-        while let Some(line) = rows.next().await? {
-            chunk_bytes += line.len();
-            chunk.push(line);
+        let (mut chunk, mut chunk_bytes) = (Chunk::new(), 0);
+        while let Some(come) = rows.next(CHUNK_BYTES).await? {
+            chunk_bytes += come.len_bytes();
+            chunk.push_back(come);
             if chunk_bytes >= CHUNK_BYTES {
                 chunk_bytes = 0;
                 if to_loader.send(std::mem::take(&mut chunk)).await.is_err() {
@@ -454,15 +457,18 @@ impl Reading {
         self.is_announced = true;
         let load = load_ref(&self.load_id, &self.fence);
         let table = &self.table;
-        batch.push(&self.event(Body::Schema { table, load: Some(load), part: 0 }));
+        let now_us = clock::now_us();
+        batch.push(&self.event(Body::Schema { table, load: Some(load), part: 0 }, now_us));
         if self.request.truncate_first && self.is_first {
-            batch.push(&self.event(Body::Truncate { table, load: Some(load), table_seq: 0, part: 0 }));
+            let body = Body::Truncate { table, load: Some(load), table_seq: 0, part: 0 };
+            batch.push(&self.event(body, now_us));
         }
-        batch.push(&self.event(Body::LoadBegin { table, load, part: self.request.part.as_ref() }));
+        let body = Body::LoadBegin { table, load, part: self.request.part.as_ref() };
+        batch.push(&self.event(body, now_us));
     }
 
     /// The next rows of whichever worker has some, as long as the snapshot may be held.
-    async fn next_chunk(&mut self) -> Result<Option<Vec<Bytes>>, Error> {
+    async fn next_chunk(&mut self) -> Result<Option<Chunk>, Error> {
         let Some((until, most)) = self.held_until else { return Ok(self.chunks.recv().await) };
         match tokio::time::timeout_at(until, self.chunks.recv()).await {
             Ok(chunk) if Instant::now() < until => Ok(chunk),
@@ -473,10 +479,25 @@ impl Reading {
         }
     }
 
-    fn push(&mut self, line: &Bytes, batch: &mut Batch) -> Result<(), Error> {
+    /// Pushes what is left of the last chunk, until the batch is full; whether it is.
+    fn push_left(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+        let captured_time_us = clock::now_us();
+        while let Some(mut rows) = self.left.pop_front() {
+            while let Some(line) = rows.next_row() {
+                self.push(line, captured_time_us, batch)?;
+                if batch.is_full() {
+                    self.left.push_front(rows);
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn push(&mut self, line: &[u8], captured_time_us: i64, batch: &mut Batch) -> Result<(), Error> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let (row_id, line) = if self.has_row_id { split_row_id(line) } else { (None, line) };
-        let mut cells = Vec::with_capacity(self.types.len());
+        let mut cells = emptied(std::mem::take(&mut self.room));
         decoder::copy::row(&self.types, line, &mut cells).map_err(|error| self.not_decoded(error))?;
         if let Some(places) = &self.places {
             cells = part::spread(cells, places, self.table.schema.columns.len());
@@ -488,13 +509,14 @@ impl Reading {
             after: &cells,
             row_id,
         };
-        let event = self.event(body);
-        if !self.overtaken.is_empty() && batch.key_of(&event).is_some_and(|key| self.overtaken.contains(&key))
-        {
-            return Ok(());
+        let event = self.event(body, captured_time_us);
+        let is_overtaken = !self.overtaken.is_empty()
+            && batch.key_of(&event).is_some_and(|key| self.overtaken.contains(&key));
+        if !is_overtaken {
+            batch.push(&event);
+            self.rows += 1;
         }
-        batch.push(&event);
-        self.rows += 1;
+        self.room = emptied(cells);
         Ok(())
     }
 
@@ -504,15 +526,16 @@ impl Reading {
             return;
         }
         let load = load_ref(&self.load_id, &self.fence);
-        batch.push(&self.event(Body::LoadEnd { table: &self.table, load, rows: self.rows }));
+        let body = Body::LoadEnd { table: &self.table, load, rows: self.rows };
+        batch.push(&self.event(body, clock::now_us()));
     }
 
-    fn event<'a>(&self, body: Body<'a>) -> Event<'a> {
+    fn event<'a>(&self, body: Body<'a>, captured_time_us: i64) -> Event<'a> {
         let limit = self.fence.limit;
         Event {
             position: EventPosition::Postgres { commit: limit, own: limit },
             transaction: None,
-            captured_time_us: clock::now_us(),
+            captured_time_us,
             body,
         }
     }

@@ -37,26 +37,74 @@ pub(crate) enum Part {
     NewKey,
 }
 
+/// Room for cells that goes from row to row: in the long run a row costs no allocation.
+#[derive(Default)]
+pub(crate) struct Room {
+    old: Vec<Cell<'static>>,
+    new: Vec<Cell<'static>>,
+}
+
+impl Room {
+    /// Takes back what a row was decoded into.
+    pub(crate) fn take_back(&mut self, decoded: Decoded<'_>) {
+        *self = Self { old: emptied(decoded.old), new: emptied(decoded.new) };
+    }
+}
+
+/// The same room for cells of another lifetime: collecting no items of the same size in place keeps it.
+pub(crate) fn emptied<'b>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'b>> {
+    cells.clear();
+    cells.into_iter().filter_map(|_| None).collect()
+}
+
 const KEY_CHANGE: &[Part] = &[Part::OldKey, Part::NewKey];
 
 impl<'a> RowChange<'a> {
-    /// Turns the images into cells, and fetches what a new key's row must not lack. The inner error is the log's.
-    pub(crate) async fn decode(
+    /// Turns the images into cells.
+    pub(crate) fn decode(
         self,
+        relation: &'a Relation,
+        room: &mut Room,
+    ) -> Result<Decoded<'a>, decoder::Error> {
+        let Room { old, new } = std::mem::take(room);
+        let mut decoded = Decoded {
+            parts: &[Part::Insert],
+            old: emptied(old),
+            is_old_full: false,
+            new: emptied(new),
+            fetched: Vec::new(),
+        };
+        if !self.is_identified(relation) {
+            return Err(decoder::Error::UnidentifiedRow { table: relation.table.name().to_string() });
+        }
+        match self {
+            Self::Insert { new } => decoder::row(&relation.types, new, &mut decoded.new)?,
+            Self::Update { old, new } => {
+                decoded.take_old(relation, old)?;
+                decoder::row(&relation.types, new, &mut decoded.new)?;
+                decoded.fill_from_old();
+                decoded.parts =
+                    if decoded.changes_key(&relation.table) { KEY_CHANGE } else { &[Part::Update] };
+            }
+            Self::Delete { old } => {
+                decoded.parts = &[Part::Delete];
+                decoded.take_old(relation, old)?;
+            }
+        }
+        Ok(decoded)
+    }
+
+    /// Fetches what the log lacks of a row that is to be whole: one with a new key has to.
+    pub(crate) async fn complete(
+        self,
+        decoded: &mut Decoded<'a>,
         relation: &'a Relation,
         xid: u32,
         fetcher: &mut Fetcher,
-    ) -> Result<Result<Decoded<'a>, decoder::Error>, Error> {
-        let mut decoded = match self.cells(relation) {
-            Ok(decoded) => decoded,
-            Err(error) => return Ok(Err(error)),
-        };
-        let is_to_be_whole = relation.fetches_unchanged || decoded.parts == KEY_CHANGE;
-        if is_to_be_whole && decoded.new.contains(&Cell::Unchanged) {
-            let Decoded { new, fetched, .. } = &mut decoded;
-            *fetched = fetcher.fill(relation, new, xid, |column| self.text_of(column)).await?;
-        }
-        Ok(Ok(decoded))
+    ) -> Result<(), Error> {
+        let Decoded { new, fetched, .. } = decoded;
+        *fetched = fetcher.fill(relation, new, xid, |column| self.text_of(column)).await?;
+        Ok(())
     }
 
     /// A column of the new row as the log has it: in the new image, or in the old one where that has what is unchanged.
@@ -85,37 +133,15 @@ impl<'a> RowChange<'a> {
             Self::Update { .. } | Self::Delete { .. } => relation.is_identity.contains(&true),
         }
     }
-
-    fn cells(self, relation: &'a Relation) -> Result<Decoded<'a>, decoder::Error> {
-        let mut decoded = Decoded {
-            parts: &[Part::Insert],
-            old: Vec::new(),
-            is_old_full: false,
-            new: Vec::new(),
-            fetched: Vec::new(),
-        };
-        if !self.is_identified(relation) {
-            return Err(decoder::Error::UnidentifiedRow { table: relation.table.name().to_string() });
-        }
-        match self {
-            Self::Insert { new } => decoder::row(&relation.types, new, &mut decoded.new)?,
-            Self::Update { old, new } => {
-                decoded.take_old(relation, old)?;
-                decoder::row(&relation.types, new, &mut decoded.new)?;
-                decoded.fill_from_old();
-                decoded.parts =
-                    if decoded.changes_key(&relation.table) { KEY_CHANGE } else { &[Part::Update] };
-            }
-            Self::Delete { old } => {
-                decoded.parts = &[Part::Delete];
-                decoded.take_old(relation, old)?;
-            }
-        }
-        Ok(decoded)
-    }
 }
 
 impl<'a> Decoded<'a> {
+    /// Whether the row is to be [completed](RowChange::complete).
+    pub(crate) fn lacks_something(&self, relation: &Relation) -> bool {
+        (relation.fetches_unchanged || self.parts == KEY_CHANGE)
+            && self.new.iter().any(|cell| matches!(cell, Cell::Unchanged))
+    }
+
     fn take_old(&mut self, relation: &'a Relation, old: OldTuple<'a>) -> Result<(), decoder::Error> {
         match old {
             OldTuple::None => Ok(()),

@@ -43,7 +43,7 @@ mod watch;
 pub use config::Config;
 pub use connect::connect;
 pub use connection::Connection;
-pub use copy_out::CopyOut;
+pub use copy_out::{CopyOut, CopyRows};
 pub use frame::Frame;
 pub use keepalive::Keepalive;
 pub use replication::{ReplicationReader, ReplicationWriter, Status};

@@ -86,6 +86,11 @@ impl<'a> Cursor<'a> {
         self.rest
     }
 
+    /// Goes on behind what was read of [`rest`](Self::rest) elsewhere.
+    pub(super) fn skip_to(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
+    }
+
     pub(super) fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }

@@ -27,18 +27,25 @@ pub enum ColumnData<'a> {
 #[derive(Clone)]
 pub struct Columns<'a> {
     left: u16,
-    cursor: Cursor<'a>,
+    rest: &'a [u8],
 }
 
 impl<'a> Tuple<'a> {
     pub(super) fn parse(cursor: &mut Cursor<'a>) -> Result<Self, Error> {
         let columns = cursor.u16("a count of columns")?;
         let bytes = cursor.rest();
+        let mut rest = bytes;
         for _ in 0..columns {
-            column(cursor)?;
+            match split_column(rest) {
+                Some((_, after)) => rest = after,
+                None => {
+                    cursor.skip_to(rest);
+                    return Err(explain(cursor));
+                }
+            }
         }
-        let len = bytes.len() - cursor.rest().len();
-        Ok(Self { columns, bytes: bytes.get(..len).unwrap_or_default() })
+        cursor.skip_to(rest);
+        Ok(Self { columns, bytes: bytes.get(..bytes.len() - rest.len()).unwrap_or_default() })
     }
 
     /// How many columns there are.
@@ -53,7 +60,7 @@ impl<'a> Tuple<'a> {
 
     /// The columns, in the table's order.
     pub fn columns(&self) -> Columns<'a> {
-        Columns { left: self.columns, cursor: Cursor::new(self.bytes, "tuple") }
+        Columns { left: self.columns, rest: self.bytes }
     }
 }
 
@@ -70,7 +77,9 @@ impl<'a> Iterator for Columns<'a> {
     #[inline]
     fn next(&mut self) -> Option<ColumnData<'a>> {
         self.left = self.left.checked_sub(1)?;
-        column(&mut self.cursor).ok()
+        let (column, rest) = split_column(self.rest)?;
+        self.rest = rest;
+        Some(column)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -80,15 +89,31 @@ impl<'a> Iterator for Columns<'a> {
 
 impl ExactSizeIterator for Columns<'_> {}
 
+/// The first column, and what stands after it; none if it is not whole.
 #[inline]
-fn column<'a>(cursor: &mut Cursor<'a>) -> Result<ColumnData<'a>, Error> {
+fn split_column(bytes: &[u8]) -> Option<(ColumnData<'_>, &[u8])> {
+    let (kind, rest) = bytes.split_first()?;
+    let is_text = match kind {
+        b't' => true,
+        b'b' => false,
+        b'n' => return Some((ColumnData::Null, rest)),
+        b'u' => return Some((ColumnData::Unchanged, rest)),
+        _ => return None,
+    };
+    let (len, rest) = rest.split_first_chunk()?;
+    let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)?;
+    Some((if is_text { ColumnData::Text(value) } else { ColumnData::Binary(value) }, rest))
+}
+
+/// What is wrong with a column that can't be split off.
+#[cold]
+fn explain(cursor: &mut Cursor<'_>) -> Error {
     const KIND: &str = "a column's kind: n, u, t or b";
     let before = cursor.clone();
-    match cursor.u8(KIND)? {
-        b'n' => Ok(ColumnData::Null),
-        b'u' => Ok(ColumnData::Unchanged),
-        b't' => cursor.counted_bytes("a length and that many bytes of text").map(ColumnData::Text),
-        b'b' => cursor.counted_bytes("a length and that many binary bytes").map(ColumnData::Binary),
-        _ => Err(before.error(KIND)),
+    match cursor.u8(KIND) {
+        Ok(b't') => cursor.error("a length and that many bytes of text"),
+        Ok(b'b') => cursor.error("a length and that many binary bytes"),
+        Ok(_) => before.error(KIND),
+        Err(error) => error,
     }
 }

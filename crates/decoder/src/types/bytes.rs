@@ -22,25 +22,39 @@ pub(super) fn hex(text: Cow<'_, [u8]>) -> Bytes<'_> {
 }
 
 /// 8-4-4-4-12 digits in lower case.
+#[inline]
 pub(super) fn uuid(text: &[u8]) -> Option<[u8; 16]> {
     let text: &[u8; 36] = text.try_into().ok()?;
+    if (text[8], text[13], text[18], text[23]) != (b'-', b'-', b'-', b'-') {
+        return None;
+    }
     let mut uuid = [0; 16];
-    let mut digits = text.iter();
-    for (number, byte) in uuid.iter_mut().enumerate() {
-        if matches!(number, 4 | 6 | 8 | 10) && digits.next() != Some(&b'-') {
-            return None;
-        }
-        *byte = hex_digit(*digits.next()?)? << 4 | hex_digit(*digits.next()?)?;
+    let groups = [
+        [text[0], text[1], text[2], text[3], text[4], text[5], text[6], text[7]],
+        [text[9], text[10], text[11], text[12], text[14], text[15], text[16], text[17]],
+        [text[19], text[20], text[21], text[22], text[24], text[25], text[26], text[27]],
+        [text[28], text[29], text[30], text[31], text[32], text[33], text[34], text[35]],
+    ];
+    for (bytes, digits) in uuid.as_chunks_mut::<4>().0.iter_mut().zip(groups) {
+        *bytes = four_bytes(digits)?;
     }
     Some(uuid)
 }
 
-fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
+/// Eight hexadecimal digits in lower case, all at once: each byte of a word is one of them.
+#[inline]
+fn four_bytes(digits: [u8; 8]) -> Option<[u8; 4]> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(digits);
+    // Bit 6 is what tells a letter from a digit, and a letter's low half begins with 1.
+    let values = (word & (0x0F * ONES)) + 9 * ((word >> 6) & ONES);
+    // Whatever is written differently by those values was none: no sum here leaves its byte.
+    let letters = ((values + 6 * ONES) >> 4) & ONES;
+    if values & (0xF0 * ONES) != 0 || values + 0x30 * ONES + 39 * letters != word {
+        return None;
     }
+    let [first, _, second, _, third, _, fourth, _] = (values << 4 | values >> 8).to_le_bytes();
+    Some([first, second, third, fourth])
 }
 
 #[cfg(test)]

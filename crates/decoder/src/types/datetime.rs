@@ -24,6 +24,9 @@ pub(super) fn timestamp_us(text: &[u8]) -> Option<i64> {
 /// `2024-02-29 12:34:56.789+00`; the time zone is pinned, yet any offset is understood.
 pub(super) fn timestamptz_us(text: &[u8]) -> Option<i64> {
     let (local_us, offset) = timestamp(text)?;
+    if offset == b"+00" {
+        return Some(local_us);
+    }
     let (sign, offset) = offset.split_first()?;
     let (hours, rest) = two_digits(offset)?;
     let (minutes, rest) = after_colon(rest).unwrap_or((0, rest));
@@ -41,6 +44,9 @@ pub(super) fn timestamptz_us(text: &[u8]) -> Option<i64> {
 
 /// Without its era, and what stands after it.
 fn timestamp(text: &[u8]) -> Option<(i64, &[u8])> {
+    if let Some(found) = usual_timestamp(text) {
+        return Some(found);
+    }
     let (text, era) = split_era(text);
     let (days, rest) = date(text, era)?;
     let (time_us, rest) = time(rest.strip_prefix(b" ")?)?;
@@ -48,6 +54,38 @@ fn timestamp(text: &[u8]) -> Option<(i64, &[u8])> {
         return None;
     }
     Some((days.checked_mul(DAY_US)?.checked_add(time_us)?, rest))
+}
+
+/// The same where the year has four digits, and no era follows: each digit is where it always is.
+#[inline]
+fn usual_timestamp(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (t, rest) = text.split_first_chunk::<19>()?;
+    let mut others = false;
+    let mut two = |tens: u8, ones: u8| {
+        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+        others |= (tens > 9) | (ones > 9);
+        i64::from(tens) * 10 + i64::from(ones)
+    };
+    let year = two(t[0], t[1]) * 100 + two(t[2], t[3]);
+    let (month, day) = (two(t[5], t[6]), two(t[8], t[9]));
+    let (hours, minutes, seconds) = (two(t[11], t[12]), two(t[14], t[15]), two(t[17], t[18]));
+    if others || [t[4], t[7], t[10], t[13], t[16]] != *b"-- ::" {
+        return None;
+    }
+    let (fraction_us, rest) = match rest {
+        [b'.', rest @ ..] => fraction_us(rest)?,
+        rest => (0, rest),
+    };
+    let is_usual = year > 0
+        && (1..=12).contains(&month)
+        && day >= 1
+        && (day <= 28 || day <= days_in_month(year, month)?)
+        && hours <= 23
+        && minutes <= 59
+        && seconds <= 59
+        && !rest.ends_with(b" BC");
+    let time_us = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + fraction_us;
+    is_usual.then(|| (days_since_1970(year, month, day) * DAY_US + time_us, rest))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,13 +133,17 @@ fn time(text: &[u8]) -> Option<(i64, &[u8])> {
 
 /// One to six digits after the point.
 fn fraction_us(text: &[u8]) -> Option<(i64, &[u8])> {
-    let digits = text.iter().position(|byte| digit(*byte).is_none()).unwrap_or(text.len());
-    if digits == 0 || digits > 6 {
-        return None;
+    const SCALES: [i64; 7] = [0, 100_000, 10_000, 1_000, 100, 10, 1];
+    let (mut value, mut digits) = (0, 0);
+    while let Some(digit) = text.get(digits).and_then(|byte| digit(*byte)) {
+        value = value * 10 + i64::from(digit);
+        digits += 1;
+        if digits > 6 {
+            return None;
+        }
     }
-    let (fraction, rest) = text.split_at_checked(digits)?;
-    let scale = 10i64.pow(6 - digits as u32);
-    Some((uint(fraction)? as i64 * scale, rest))
+    let scale = SCALES.get(digits).filter(|scale| **scale > 0)?;
+    Some((value * scale, text.get(digits..)?))
 }
 
 fn after_colon(text: &[u8]) -> Option<(i64, &[u8])> {

@@ -21,7 +21,13 @@ pub(super) fn uint(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 19 {
         return None;
     }
-    digits.iter().try_fold(0u64, |value, byte| Some(value * 10 + u64::from(digit(*byte)?)))
+    let (mut value, mut others) = (0u64, false);
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        others |= digit > 9;
+        value = value.wrapping_mul(10).wrapping_add(digit.into());
+    }
+    (!others).then_some(value)
 }
 
 #[inline]

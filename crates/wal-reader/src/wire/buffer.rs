@@ -31,17 +31,25 @@ const MAX_MESSAGE_BYTES: usize = 0x4000_0000;
 impl ReadBuffer {
     /// The size of the next message with its header, as soon as the header is there.
     pub(super) fn message_bytes(&self) -> io::Result<Option<usize>> {
-        let Some([_, length @ ..]) = self.filled().first_chunk::<HEADER_BYTES>() else { return Ok(None) };
-        let bytes = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        if !(HEADER_BYTES - 1..=MAX_MESSAGE_BYTES).contains(&bytes) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a message of {bytes} bytes")));
-        }
-        Ok(Some(bytes + 1))
+        message_bytes(self.filled())
     }
 
     /// The next message with its header, if all of it is there.
     pub(super) fn message(&self) -> io::Result<Option<&[u8]>> {
         Ok(self.message_bytes()?.and_then(|bytes| self.filled().get(..bytes)))
+    }
+
+    /// The size of the whole messages of one kind that come next: the first one's, and others' up to about `most_bytes`.
+    pub(super) fn run_bytes(&self, tag: u8, most_bytes: usize) -> usize {
+        let mut run_bytes = 0;
+        while run_bytes < most_bytes {
+            let rest = self.filled().get(run_bytes..).unwrap_or_default();
+            match message_bytes(rest) {
+                Ok(Some(bytes)) if rest.first() == Some(&tag) && bytes <= rest.len() => run_bytes += bytes,
+                _ => break,
+            }
+        }
+        run_bytes
     }
 
     /// Drops the first bytes: an offset moves.
@@ -101,6 +109,15 @@ impl ReadBuffer {
     }
 }
 
+fn message_bytes(filled: &[u8]) -> io::Result<Option<usize>> {
+    let Some([_, length @ ..]) = filled.first_chunk::<HEADER_BYTES>() else { return Ok(None) };
+    let bytes = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+    if !(HEADER_BYTES - 1..=MAX_MESSAGE_BYTES).contains(&bytes) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a message of {bytes} bytes")));
+    }
+    Ok(Some(bytes + 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +150,19 @@ mod tests {
         }
         assert_eq!(buffer.filled, 0);
         assert!(buffer.fill(&mut stream).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_run_ends_with_its_kind_or_with_what_is_there() {
+        let sent = [message(b'd', 10), message(b'd', 0), message(b'c', 0), message(b'd', 9)].concat();
+        let mut buffer = ReadBuffer::default();
+        let last = sent.len() - 1;
+        buffer.fill(&mut &sent[..last]).await.unwrap();
+        assert_eq!(buffer.run_bytes(b'd', 1000), 20);
+        assert_eq!(buffer.run_bytes(b'd', 1), 15, "one at least");
+        assert_eq!(buffer.run_bytes(b'x', 1000), 0);
+        buffer.consume(25);
+        assert_eq!(buffer.run_bytes(b'd', 1000), 0, "not whole");
     }
 
     #[tokio::test]

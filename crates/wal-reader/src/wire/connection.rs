@@ -233,6 +233,12 @@ impl Connection {
         Ok(self.buffer.take(bytes))
     }
 
+    /// As many of the messages that are there as are of this kind, up to about `most_bytes`, without copying them.
+    pub(super) fn take_messages(&mut self, tag: u8, most_bytes: usize) -> BytesMut {
+        let bytes = self.buffer.run_bytes(tag, most_bytes);
+        self.buffer.take(bytes)
+    }
+
     /// Reads until a whole message is there; returns its size.
     async fn fill_message(&mut self, doing: &Doing) -> Result<usize, Error> {
         loop {

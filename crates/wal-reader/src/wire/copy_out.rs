@@ -1,4 +1,4 @@
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use postgres_protocol::message::backend::{COPY_DATA_TAG, Message};
 
 use super::connection::Connection;
@@ -14,23 +14,45 @@ pub struct CopyOut<'a> {
     is_over: bool,
 }
 
+/// Rows that came at once: whole CopyData messages.
+#[derive(Debug, Default)]
+pub struct CopyRows {
+    messages: Bytes,
+    read: usize,
+}
+
+impl CopyRows {
+    /// The next CopyData payload: one row in the text and CSV formats.
+    pub fn next_row(&mut self) -> Option<&[u8]> {
+        let message = self.messages.get(self.read..)?;
+        let [_, length @ ..] = message.first_chunk::<5>()?;
+        let bytes = 1 + u32::from_be_bytes(*length) as usize;
+        self.read += bytes;
+        message.get(5..bytes)
+    }
+
+    /// How many bytes they are, with what is around the rows.
+    pub fn len_bytes(&self) -> usize {
+        self.messages.len()
+    }
+}
+
 impl<'a> CopyOut<'a> {
     pub(super) fn new(connection: &'a mut Connection, doing: Doing) -> Self {
         Self { connection, doing, is_over: false }
     }
 
-    /// The next CopyData payload: one row in the text and CSV formats. `None` after the last, once the server has
-    /// confirmed that it was the last. The bytes are not copied: each keeps the piece of the read buffer alive that it
-    /// is a part of, so don't hold single ones for long.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+    /// The next rows, as many as have come, up to about `most_bytes`. `None` after the last, once the server has
+    /// confirmed that it was the last. The bytes are not copied: they keep the piece of the read buffer alive that they
+    /// are a part of, so don't hold few of them for long.
+    pub async fn next(&mut self, most_bytes: usize) -> Result<Option<CopyRows>, Error> {
         if self.is_over {
             return Ok(None);
         }
         loop {
             if self.connection.peek(&self.doing).await? == COPY_DATA_TAG {
-                let mut payload = self.connection.take_message(&self.doing).await?;
-                payload.advance(5);
-                return Ok(Some(payload.freeze()));
+                let messages = self.connection.take_messages(COPY_DATA_TAG, most_bytes).freeze();
+                return Ok(Some(CopyRows { messages, read: 0 }));
             }
             match self.connection.answer(&self.doing).await? {
                 Message::CopyDone | Message::CommandComplete(_) => {}

@@ -7,14 +7,18 @@ use self::alarm::Alarm;
 /// When to read from a walsender.
 ///
 /// It flushes every message by itself (`WalSndWriteData` calls `pq_flush_if_writable`), so a reader that is woken
-/// for each makes both sides switch context once a row. While much arrives, a read therefore waits until
-/// [`PAUSE`] after the last one; a quiet stream is read at once.
+/// for each makes both sides switch context once a row. While much arrives, a read therefore waits until a pause after
+/// the last one is over; a quiet stream is read at once.
 ///
 /// What counts as much is judged by the bytes of the last few milliseconds, not by the size of the last read: small
 /// reads are what pausing too rarely looks like, so they would keep the pauses from ever beginning.
+///
+/// A flood from this very machine gets pauses that are long enough to fill a receive buffer made small for that
+/// (`Socket::set_paced` says why).
 #[derive(Debug)]
 pub(super) struct Pace {
     alarm: Alarm,
+    flood_pause: Duration,
     resume_at: Instant,
     window_started: Instant,
     window_bytes: usize,
@@ -22,15 +26,21 @@ pub(super) struct Pace {
 }
 
 const PAUSE: Duration = Duration::from_micros(500);
+/// In a flood whose sender has room for all that comes in this time.
+const LONG_PAUSE: Duration = Duration::from_millis(4);
 const WINDOW: Duration = Duration::from_millis(5);
 /// About 3 MB/s.
 const BUSY_BYTES: usize = 16 * 1024;
+/// About 16 MB/s: some 80,000 small changes a second.
+const FLOOD_BYTES: usize = 80 * 1024;
 
 impl Pace {
-    pub(super) fn new() -> io::Result<Self> {
+    /// `is_near`: the sender is on this machine, with a buffer of its own for what a long pause leaves there.
+    pub(super) fn new(is_near: bool) -> io::Result<Self> {
         let now = Instant::now();
         Ok(Self {
             alarm: Alarm::new()?,
+            flood_pause: if is_near { LONG_PAUSE } else { PAUSE },
             resume_at: now,
             window_started: now,
             window_bytes: 0,
@@ -47,12 +57,24 @@ impl Pace {
     pub(super) fn record(&mut self, now: Instant, bytes: usize, drained: bool) {
         let elapsed = now.saturating_duration_since(self.window_started);
         if elapsed >= WINDOW {
-            self.last_window_bytes = if elapsed < 2 * WINDOW { self.window_bytes } else { 0 };
+            self.last_window_bytes =
+                if elapsed < 4 * WINDOW { per_window(self.window_bytes, elapsed) } else { 0 };
             self.window_bytes = 0;
             self.window_started = now;
         }
         self.window_bytes = self.window_bytes.saturating_add(bytes);
-        self.resume_at = if drained && self.is_busy() { now + PAUSE } else { now };
+        self.resume_at = if drained { now + self.pause() } else { now };
+    }
+
+    fn pause(&self) -> Duration {
+        // One large read is no flood: it takes a whole window of it.
+        if self.last_window_bytes >= FLOOD_BYTES {
+            self.flood_pause
+        } else if self.is_busy() {
+            PAUSE
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Ready when it is time to read. May be dropped and polled anew.
@@ -65,6 +87,11 @@ impl Pace {
             ready!(self.alarm.poll(context, left))?;
         }
     }
+}
+
+/// Windows end with a read, so those with pauses in them are longer than [`WINDOW`].
+fn per_window(bytes: usize, elapsed: Duration) -> usize {
+    (bytes as u128 * WINDOW.as_micros() / elapsed.as_micros().max(1)) as usize
 }
 
 #[cfg(target_os = "linux")]
@@ -148,7 +175,7 @@ mod tests {
 
     /// Reads of these sizes at these microseconds after the start.
     fn paced(reads: &[(u64, usize)]) -> Pace {
-        let mut pace = Pace::new().unwrap();
+        let mut pace = Pace::new(true).unwrap();
         let start = pace.window_started;
         for (at_us, bytes) in reads {
             pace.record(start + Duration::from_micros(*at_us), *bytes, true);
@@ -173,7 +200,19 @@ mod tests {
     #[tokio::test]
     async fn it_stays_busy_over_a_window_s_edge_and_ends_after_silence() {
         assert!(paced(&[(0, 60_000), (5_100, 100)]).is_busy());
-        assert!(!paced(&[(0, 60_000), (10_100, 100)]).is_busy());
+        assert!(!paced(&[(0, 60_000), (20_100, 100)]).is_busy());
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_paused_for_longer_if_its_sender_is_near() {
+        let reads: Vec<_> = (0..20).map(|index| (index * 1000, 30_000)).collect();
+        let mut pace = paced(&reads);
+        let last = pace.window_started.max(pace.resume_at - LONG_PAUSE);
+        assert_eq!(pace.resume_at, last + LONG_PAUSE);
+        pace.flood_pause = PAUSE;
+        pace.record(last, 30_000, true);
+        assert_eq!(pace.resume_at, last + PAUSE);
+        assert_eq!(paced(&[(0, 1_000_000)]).pause(), PAUSE, "one large read");
     }
 
     #[tokio::test]

@@ -24,8 +24,13 @@ pub(super) struct Socket {
     reading: Arc<OwnedFd>,
     readable: Option<Watched>,
     writing: Watched,
+    /// TCP to this very machine.
+    is_near: bool,
     pace: Option<Pace>,
 }
+
+/// What the kernel keeps for a paced reader of this machine, before it is doubled for the kernel's own needs.
+const NEAR_RECEIVE_BYTES: usize = 32 * 1024;
 
 impl Socket {
     pub(super) fn tcp(stream: TcpStream, liveness: &Liveness) -> io::Result<Self> {
@@ -44,25 +49,35 @@ impl Socket {
         if let Some(timeout) = liveness.user_timeout {
             sockopt::set_tcp_user_timeout(&stream, u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX))?;
         }
-        Self::new(stream.into_std()?.into())
+        let is_near = stream.local_addr()?.ip() == stream.peer_addr()?.ip();
+        Self::new(stream.into_std()?.into(), is_near)
     }
 
     pub(super) fn unix(stream: UnixStream) -> io::Result<Self> {
-        Self::new(stream.into_std()?.into())
+        Self::new(stream.into_std()?.into(), false)
     }
 
-    fn new(socket: OwnedFd) -> io::Result<Self> {
+    fn new(socket: OwnedFd, is_near: bool) -> io::Result<Self> {
         Ok(Self {
             reading: Arc::new(socket.try_clone()?),
             readable: None,
             writing: watch(Arc::new(socket), Interest::WRITABLE)?,
+            is_near,
             pace: None,
         })
     }
 
     /// From here on reads are paced.
+    ///
+    /// From this machine, also the receive buffer is made small. A walsender sends every message by itself, and as long
+    /// as the receiver has room, each travels through both ends' whole TCP stack at the sender's cost: more than a third
+    /// of a walsender's time. While the receiver has none, a message is just appended to the last segment that waits, and
+    /// a read then draws in whole segments. A network between the two would make the small window a limit of its own.
     pub(super) fn set_paced(&mut self) -> io::Result<()> {
-        self.pace = Some(Pace::new()?);
+        if self.is_near {
+            sockopt::set_socket_recv_buffer_size(&self.reading, NEAR_RECEIVE_BYTES)?;
+        }
+        self.pace = Some(Pace::new(self.is_near)?);
         Ok(())
     }
 }
@@ -77,30 +92,43 @@ impl AsyncRead for Socket {
         if let Some(pace) = &mut this.pace {
             ready!(pace.poll_due(context))?;
         }
+        let is_busy = this.pace.as_ref().is_some_and(Pace::is_busy);
+        let before = buffer.filled().len();
         loop {
-            let room = buffer.initialize_unfilled();
-            let room_bytes = room.len();
-            match recv(&this.reading, room, RecvFlags::empty()) {
-                Ok((_, read)) => {
-                    buffer.advance(read);
-                    if let Some(pace) = &mut this.pace {
-                        pace.record(Instant::now(), read, read < room_bytes);
-                        if pace.is_busy() {
-                            this.readable = None;
-                        }
-                    }
-                    return Poll::Ready(Ok(()));
-                }
+            let received = match recv(&this.reading, buffer.initialize_unfilled(), RecvFlags::empty()) {
                 Err(rustix::io::Errno::INTR) => continue,
-                Err(rustix::io::Errno::AGAIN) => {}
-                Err(error) => return Poll::Ready(Err(error.into())),
-            }
-            let readable = match &mut this.readable {
-                Some(readable) => readable,
-                none => none.insert(watch(this.reading.clone(), Interest::READABLE)?),
+                received => received.map(|(_, bytes)| bytes),
             };
-            // What was noted before the empty read above is stale; after clearing it, the read is tried again.
-            ready!(readable.poll_read_ready(context))?.clear_ready();
+            let is_first = buffer.filled().len() == before;
+            match received {
+                Ok(bytes) => {
+                    buffer.advance(bytes);
+                    // Under backlog there is more than the kernel holds at a time.
+                    if bytes > 0 && is_busy && buffer.remaining() > 0 {
+                        continue;
+                    }
+                }
+                Err(rustix::io::Errno::AGAIN) if is_first => {
+                    let readable = match &mut this.readable {
+                        Some(readable) => readable,
+                        none => none.insert(watch(this.reading.clone(), Interest::READABLE)?),
+                    };
+                    // What was noted before the empty read above is stale; after clearing it, the read is tried again.
+                    ready!(readable.poll_read_ready(context))?.clear_ready();
+                    continue;
+                }
+                Err(error) if is_first => return Poll::Ready(Err(error.into())),
+                // The next read meets it again, or an end.
+                Err(_) => {}
+            }
+            if let Some(pace) = &mut this.pace {
+                let bytes = buffer.filled().len() - before;
+                pace.record(Instant::now(), bytes, buffer.remaining() > 0);
+                if pace.is_busy() {
+                    this.readable = None;
+                }
+            }
+            return Poll::Ready(Ok(()));
         }
     }
 }
