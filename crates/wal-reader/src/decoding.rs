@@ -109,7 +109,7 @@ impl Decoding {
                 }
             }
             Message::Type { oid, namespace, name, .. } => self.cache.learn_type(oid, namespace, name),
-            Message::Relation(ref relation) => self.learn(relation).await?,
+            Message::Relation(ref relation) => Box::pin(self.learn(relation)).await?,
             Message::Truncate { relations, .. } => self.truncate(relations, output)?,
             Message::Message { transactional, lsn, prefix, content, .. } => {
                 output.own = lsn;
@@ -169,7 +169,8 @@ impl Decoding {
         let mut decoded =
             change.decode(relation, room).map_err(|error| Refusal::Decoding { position: *reached, error })?;
         if decoded.lacks_something(relation) {
-            change.complete(&mut decoded, relation, transaction.xid, fetcher).await?;
+            // Boxed, for the future of every row would otherwise have room for all that a question needs, and is moved.
+            Box::pin(change.complete(&mut decoded, relation, transaction.xid, fetcher)).await?;
         }
         // Nothing waits from here on.
         transaction.seq += 1;

@@ -52,6 +52,18 @@ fn small_transactions_cost_no_allocation() {
     assert!(counted.count_total < 10, "{counted:?}");
 }
 
+/// It is moved once for every message.
+#[test]
+fn the_future_of_a_message_is_small() {
+    let mut stream = Rows::new(Format::Protobuf);
+    let begin = begin();
+    let message = Message::parse(&begin, InStream::No).unwrap();
+    let Rows { decoding, batch, fences, .. } = &mut stream;
+    let mut output = Output { batch, fences, own: Lsn::ZERO, captured_time_us: 1 };
+    let size = size_of_val(&decoding.take(&message, &mut output));
+    assert!(size <= 1024, "{size}");
+}
+
 struct Rows {
     decoding: Decoding,
     pool: BatchPool,
