@@ -109,8 +109,8 @@ class Growth(Scenario):
         return range(1, min(options.rounds, 2) + 1)
 
     def run(self, options, folder, programs):
-        """Each size with servers of its own, so that none inherits another's log."""
-        results = [super(Growth, self).run(options, os.path.join(folder, f"{self.name}-{program.size}"), (program,))
+        """Each size with servers of its own, so that none inherits another's log. (A socket's path is limited to 107 bytes.)"""
+        results = [super(Growth, self).run(options, os.path.join(folder, str(program.size)), (program,))
                    for program in programs]
         return {**results[0], "programs": [program for result in results for program in result["programs"]]}
 
