@@ -117,7 +117,7 @@ impl Case {
 
     /// Into the room of the row before.
     fn cells<'a>(&'a self, room: Vec<Cell<'_>>) -> Vec<Cell<'a>> {
-        let mut cells: Vec<Cell<'a>> = room.into_iter().filter_map(|_| None).collect();
+        let mut cells: Vec<Cell<'a>> = room.into_iter().map_while(|_| None).collect();
         let types = &self.shape.types;
         match Message::parse(black_box(&self.message), InStream::No).unwrap() {
             Message::Insert { new, .. } | Message::Update { new, .. } => {

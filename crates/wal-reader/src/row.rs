@@ -54,7 +54,7 @@ impl Room {
 /// The same room for cells of another lifetime: collecting no items of the same size in place keeps it.
 pub(crate) fn emptied<'b>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'b>> {
     cells.clear();
-    cells.into_iter().filter_map(|_| None).collect()
+    cells.into_iter().map_while(|_| None).collect()
 }
 
 const KEY_CHANGE: &[Part] = &[Part::OldKey, Part::NewKey];
