@@ -52,13 +52,16 @@ class Cdc(Program):
         run = self.start(place, name)
         try:
             status = Status(place, name)
-            wait_until(run, lambda: status.loaded() >= rows)
+            wait_until(run, status.has_loaded)
             seconds = run.seconds()
+            loaded = status.ask()["load"]["rows"]
         finally:
             code = run.stop()
             place.postgres.drop_slot(name)
         if code != 0:
             raise Refused(f"it ended with {code}: {run.log}")
+        if loaded != rows:
+            raise Refused(f"it loaded {loaded} of {rows} rows")
         return {"rows": rows, "seconds": seconds, **run.used(), **self.verify(place, name, rows)}
 
     def configure(self, place, name, load):
@@ -119,9 +122,10 @@ class Status:
         counted = ("insert", "update", "delete")
         return sum(table["events"].get(op, 0) for table in report.get("tables", []) for op in counted)
 
-    def loaded(self):
-        """How many loaded rows are."""
-        return (self.ask().get("load") or {}).get("rows", 0)
+    def has_loaded(self):
+        """Whether all tables are durable in the sink; how many rows they have is exact only then."""
+        load = self.ask().get("load") or {}
+        return load.get("tables", 0) > 0 and load["tables_done"] == load["tables"]
 
     def ask(self):
         if self.file is None:
