@@ -18,6 +18,7 @@ help: ## this list
 check: ## format, lints, documentation, and the licences and sources of all dependencies
 	dev/install build tools
 	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path bench/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	PATH="$(STATE)/tools/bin:$$PATH" cargo deny --locked check bans licenses sources
@@ -64,8 +65,8 @@ demo: ## a shop's rows, live; DEMO="--sink kafka" or "--sink nats" for a broker
 	dev/install build postgres 18
 	dev/demo $(DEMO)
 
-bench: ## throughput, CPU and memory beside the server's own reader
-	dev/install all
+bench: ## this program beside Debezium and others; BENCH="--quick", "--all", "--list" or what else bench/run takes
+	dev/install build postgres 18 kafka nats peers
 	bench/run $(BENCH)
 
 profile: ## a flame graph of a backlog being drained, below .state (docs/profiling.md)

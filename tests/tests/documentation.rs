@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Every code in the sources has a section in docs/errors.md, and no section is about a code that is gone.
 #[test]
@@ -22,6 +23,17 @@ fn every_error_code_is_explained() {
         missing.is_empty() && gone.is_empty(),
         "not in docs/errors.md: {missing:?}; no longer in use: {gone:?}"
     );
+}
+
+/// What the benchmarks print is what was measured: their arithmetic, their list and their report have tests of their own.
+#[test]
+fn the_benchmarks_report_what_was_measured() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut tests = Command::new("python3");
+    tests.args(["-B", "-m", "unittest", "discover", "-s", "bench/tests"]).current_dir(root);
+    let done = tests.output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && !said.contains("Ran 0 tests"), "{said}");
 }
 
 /// Every test that docs/guarantees.md names is one, by the name that the page gives it.

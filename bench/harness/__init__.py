@@ -1,0 +1,1 @@
+"""The benchmark harness: programs, scenarios, how they are measured, and how what was measured is shown."""
