@@ -61,7 +61,7 @@ impl Mysql {
             client.wait_with_output().expect("what the client says")
         });
         let refusal = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{refusal}\nin {statements}");
+        assert!(output.status.success(), "{refusal}in {statements:.500}");
         let rows = String::from_utf8(output.stdout).expect("text");
         rows.lines().map(|row| row.split('\t').map(str::to_owned).collect()).collect()
     }
