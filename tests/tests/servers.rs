@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use end_to_end::servers::{Kafka, Nats, Postgres, Proxy, Stop, unique};
+use end_to_end::servers::{Kafka, Mysql, Nats, Postgres, Proxy, Release, Stop, unique};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -79,6 +79,51 @@ async fn postgres_takes_authentication_rules_and_serves_a_unix_socket() {
     let over_socket = format!("host={socket} port={} user=clerk dbname=postgres", postgres.port());
     let output = Command::new("psql").args(["-Atc", "SELECT 1", &over_socket]).output().expect("psql");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n");
+}
+
+#[test]
+fn mysql() {
+    mysql_keeps_port_rows_and_log(Release::Mysql, "9.");
+}
+
+#[test]
+fn mariadb_10_11() {
+    mysql_keeps_port_rows_and_log(Release::Mariadb("10.11"), "10.11.");
+}
+
+#[test]
+fn mariadb_11_4() {
+    mysql_keeps_port_rows_and_log(Release::Mariadb("11.4"), "11.4.");
+}
+
+#[test]
+fn mariadb_11_8() {
+    mysql_keeps_port_rows_and_log(Release::Mariadb("11.8"), "11.8.");
+}
+
+fn mysql_keeps_port_rows_and_log(release: Release, version: &str) {
+    let mut mysql = Mysql::with_settings(release, &[("binlog_row_image", "MINIMAL")]);
+    let port = mysql.port();
+    assert!(mysql.value("SELECT version()").starts_with(version));
+    let settings = mysql.query("SELECT @@binlog_format, @@binlog_row_image, @@bind_address");
+    assert_eq!(settings, [["ROW", "MINIMAL", "127.0.0.1"]]);
+    mysql.query("CREATE DATABASE shop; CREATE TABLE shop.t (id int PRIMARY KEY, note text)");
+    for (row, stop) in [Stop::Fast, Stop::Immediate, Stop::Kill].into_iter().enumerate() {
+        mysql.query(&format!("INSERT INTO shop.t VALUES ({row}, 'naïve')"));
+        mysql.stop(stop);
+        assert!(!reachable(port), "still there after {stop:?}");
+        mysql.start_again();
+        assert_eq!(mysql.port(), port);
+    }
+    assert_eq!(mysql.value("SELECT group_concat(id ORDER BY id) FROM shop.t"), "0,1,2");
+    assert_eq!(mysql.value("SELECT note FROM shop.t WHERE id = 2"), "naïve");
+    // A start opens a new file.
+    let files = mysql.binlog_files();
+    assert!(files.len() >= 4, "{files:?}");
+    let log: Vec<_> = files.iter().map(|file| std::fs::read(file).expect("a binlog file")).collect();
+    assert!(log.iter().all(|file| file.starts_with(b"\xFEbin")));
+    drop(mysql);
+    assert!(!reachable(port));
 }
 
 #[tokio::test]

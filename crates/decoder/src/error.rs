@@ -58,6 +58,57 @@ pub enum Error {
         /// What should stand there.
         expected: &'static str,
     },
+    /// An event of a binary log does not have the form that servers give it.
+    #[error("binlog: malformed {event} event: expected {expected} at byte {offset} of its body")]
+    MalformedEvent {
+        /// Which kind of event.
+        event: &'static str,
+        /// Where, counted from the beginning of its body.
+        offset: usize,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// An event is of a kind that nobody here knows, and does not say that it may be passed over.
+    #[error(
+        "binlog: unknown event kind {kind} before position {next_position}: the server is newer than this program, or has \
+         a feature on that it does not know"
+    )]
+    UnknownEvent {
+        /// As the server numbers kinds.
+        kind: u8,
+        /// Where the next event begins.
+        next_position: u32,
+    },
+    /// An event's checksum is not that of its bytes.
+    #[error(
+        "binlog: the checksum of the event (kind {kind}) before position {next_position} is wrong: its bytes were damaged"
+    )]
+    Checksum {
+        /// As the server numbers kinds.
+        kind: u8,
+        /// Where the next event begins.
+        next_position: u32,
+    },
+    /// A column's type can't be read.
+    #[error("binlog: column {column} of a table, counted from 0, has type {kind}: {detail}")]
+    UnsupportedColumn {
+        /// Its place in the table.
+        column: usize,
+        /// As the server numbers types.
+        kind: u8,
+        /// Why, and what to do.
+        detail: &'static str,
+    },
+    /// Of a column it is not known what its stored values mean.
+    #[error("binlog: of column {position} of {table}, counted from 0, it is not known {detail}")]
+    UndefinedColumn {
+        /// With its database.
+        table: String,
+        /// Its place in the table.
+        position: usize,
+        /// What is not known, and what to do.
+        detail: &'static str,
+    },
 }
 
 impl event::Failure for Error {
@@ -74,6 +125,11 @@ impl event::Failure for Error {
             Self::UnknownRelation { .. } => "CDC-DEC-005",
             Self::MalformedCopy { .. } => "CDC-DEC-006",
             Self::UnidentifiedRow { .. } => "CDC-DEC-007",
+            Self::MalformedEvent { .. } => "CDC-DEC-008",
+            Self::UnknownEvent { .. } => "CDC-DEC-009",
+            Self::Checksum { .. } => "CDC-DEC-010",
+            Self::UnsupportedColumn { .. } => "CDC-DEC-011",
+            Self::UndefinedColumn { .. } => "CDC-DEC-012",
         }
     }
 }

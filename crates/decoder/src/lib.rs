@@ -39,12 +39,17 @@
 //! | `types/number`, `types/datetime`, `types/bytes`, `types/array` | one family of texts each |
 //! | `row` | a row image and its types to cells |
 //! | `copy` | a line of `COPY … TO STDOUT` and its types to the same cells |
+//! | `binlog` | the binary log of MySQL and MariaDB, from an event's bytes to its rows' cells |
+//! | `binlog/header`, `binlog/format`, `binlog/event` | what stands around events, a file of them, every kind of them |
+//! | `binlog/table_map`, `binlog/definition`, `binlog/plan` | how rows are stored, what that means, both together |
+//! | `binlog/rows`, `binlog/value`, `binlog/json` | row images, values, MySQL's binary JSON |
 //! | `error` | what can be wrong |
 //!
 //! Nothing here does IO or needs a runtime. What a server with pinned settings writes is assumed only for the
 //! meaning of a text (`DateStyle` ISO, `bytea_output` hex, `TimeZone` UTC, `extra_float_digits` 1 or more): under
 //! other settings values arrive as their text, not as other values.
 
+pub mod binlog;
 pub mod copy;
 mod error;
 pub mod pgoutput;

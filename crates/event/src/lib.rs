@@ -33,7 +33,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `lsn`, `position` | places in a log |
+//! | `lsn`, `gtid`, `position` | places in a log |
 //! | `cell`, `schema`, `table` | a value, the shape of a row, a table that can be encoded |
 //! | `event`, `id` | one message on its way out, and its name |
 //! | `load`, `fence` | what a load is to read, and what it has already read |
@@ -49,6 +49,7 @@ mod encode;
 pub mod envelope;
 mod event;
 mod fence;
+mod gtid;
 mod id;
 mod load;
 mod lsn;
@@ -65,6 +66,7 @@ pub use encode::{
 };
 pub use event::{Before, Body, Event, LoadRef, Op, Transaction};
 pub use fence::{Fence, Fences, KeyBound, KeyRange, Place, XidSnapshot};
+pub use gtid::{Gtid, GtidSet, GtidSource, MariadbGtid, MariadbPosition, ParseGtidError};
 pub use id::LogOrder;
 pub use load::{LoadPart, LoadRequest};
 pub use lsn::{Lsn, ParseLsnError};

@@ -17,6 +17,7 @@
 
 mod certificates;
 mod kafka;
+mod mysql;
 mod nats;
 mod pgbouncer;
 mod postgres;
@@ -24,6 +25,7 @@ mod proxy;
 
 pub use certificates::Authority;
 pub use kafka::Kafka;
+pub use mysql::{Mysql, Release};
 pub use nats::Nats;
 pub use pgbouncer::Pgbouncer;
 pub use postgres::Postgres;

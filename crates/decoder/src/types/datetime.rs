@@ -156,7 +156,7 @@ fn two_digits(text: &[u8]) -> Option<(i64, &[u8])> {
     Some((i64::from(digit(*tens)? * 10 + digit(*ones)?), rest))
 }
 
-fn days_in_month(year: i64, month: i64) -> Option<i64> {
+pub(crate) fn days_in_month(year: i64, month: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => Some(31),
@@ -168,7 +168,7 @@ fn days_in_month(year: i64, month: i64) -> Option<i64> {
 
 /// In the proleptic Gregorian calendar. The year is made to begin in March, so that the leap day is its last one; the
 /// calendar then repeats every 400 years, and the months before one add up to a straight line with 153 days in five.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     const MARCH_OF_YEAR_0: i64 = -719_468;
     let year = if month <= 2 { year - 1 } else { year };
     let (cycle, year) = (year.div_euclid(400), year.rem_euclid(400));

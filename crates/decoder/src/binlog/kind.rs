@@ -1,0 +1,49 @@
+//! How servers number the kinds of events (`Log_event_type` in MySQL, the same in MariaDB's log_event.h).
+
+pub(super) const QUERY: u8 = 2;
+pub(super) const STOP: u8 = 3;
+pub(super) const ROTATE: u8 = 4;
+pub(super) const INTVAR: u8 = 5;
+pub(super) const APPEND_BLOCK: u8 = 9;
+pub(super) const DELETE_FILE: u8 = 11;
+pub(super) const RAND: u8 = 13;
+pub(super) const USER_VAR: u8 = 14;
+pub(super) const FORMAT_DESCRIPTION: u8 = 15;
+pub(super) const XID: u8 = 16;
+pub(super) const BEGIN_LOAD_QUERY: u8 = 17;
+pub(super) const EXECUTE_LOAD_QUERY: u8 = 18;
+pub(super) const TABLE_MAP: u8 = 19;
+pub(super) const WRITE_ROWS_V1: u8 = 23;
+pub(super) const UPDATE_ROWS_V1: u8 = 24;
+pub(super) const DELETE_ROWS_V1: u8 = 25;
+pub(super) const INCIDENT: u8 = 26;
+pub(super) const HEARTBEAT: u8 = 27;
+pub(super) const IGNORABLE: u8 = 28;
+pub(super) const ROWS_QUERY: u8 = 29;
+pub(super) const WRITE_ROWS: u8 = 30;
+pub(super) const UPDATE_ROWS: u8 = 31;
+pub(super) const DELETE_ROWS: u8 = 32;
+pub(super) const GTID: u8 = 33;
+pub(super) const ANONYMOUS_GTID: u8 = 34;
+pub(super) const PREVIOUS_GTIDS: u8 = 35;
+pub(super) const TRANSACTION_CONTEXT: u8 = 36;
+pub(super) const VIEW_CHANGE: u8 = 37;
+pub(super) const XA_PREPARE: u8 = 38;
+pub(super) const PARTIAL_UPDATE_ROWS: u8 = 39;
+pub(super) const TRANSACTION_PAYLOAD: u8 = 40;
+pub(super) const HEARTBEAT_V2: u8 = 41;
+pub(super) const GTID_TAGGED: u8 = 42;
+
+// MariaDB's own.
+pub(super) const ANNOTATE_ROWS: u8 = 160;
+pub(super) const BINLOG_CHECKPOINT: u8 = 161;
+pub(super) const MARIADB_GTID: u8 = 162;
+pub(super) const MARIADB_GTID_LIST: u8 = 163;
+pub(super) const START_ENCRYPTION: u8 = 164;
+pub(super) const QUERY_COMPRESSED: u8 = 165;
+pub(super) const WRITE_ROWS_COMPRESSED_V1: u8 = 166;
+pub(super) const UPDATE_ROWS_COMPRESSED_V1: u8 = 167;
+pub(super) const DELETE_ROWS_COMPRESSED_V1: u8 = 168;
+pub(super) const WRITE_ROWS_COMPRESSED: u8 = 169;
+pub(super) const UPDATE_ROWS_COMPRESSED: u8 = 170;
+pub(super) const DELETE_ROWS_COMPRESSED: u8 = 171;
