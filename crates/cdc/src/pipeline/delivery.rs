@@ -166,6 +166,8 @@ where
         if self.ledger.durable_batches() > before {
             self.unsaved = Some(Unsaved::Events);
         }
+        // Counted first: what a finished unit holds is among it.
+        self.status.in_flight(self.ledger.len(), self.ledger.len_bytes());
         // They end here.
         self.spans.drain(..self.spans.len().saturating_sub(self.ledger.len()));
         while let Some((needed, _)) = self.finished.front()
@@ -184,7 +186,6 @@ where
                 self.checkpoint.fences.add(unit.table, unit.fence);
             }
         }
-        self.status.in_flight(self.ledger.len(), self.ledger.len_bytes());
     }
 
     /// Waits until more has arrived.

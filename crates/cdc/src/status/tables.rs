@@ -64,7 +64,8 @@ impl Tables {
         let entry = self.entries.entry(Counted::Table(table.clone())).or_default();
         let load = entry.load.get_or_insert_default();
         load.rows_of_units += rows;
-        load.rows = load.rows_of_units;
+        // Rows of the next unit may be among those that were counted.
+        load.rows = if is_last { load.rows_of_units } else { load.rows.max(load.rows_of_units) };
         load.is_done = is_last;
         entry.version = version;
     }

@@ -1,7 +1,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use checkpoint::{FileStore, SourceIdentity};
-use event::{BatchLimits, Body, Encoder, Event, EventPosition, Fence, Lsn, XidSnapshot};
+use event::{
+    BatchLimits, Body, Encoder, Event, EventPosition, Fence, KeyBound, LoadRef, Lsn, Table, TableSchema,
+    XidSnapshot,
+};
 
 use super::*;
 
@@ -83,6 +86,37 @@ async fn a_unit_is_loaded_once_its_last_row_is_stored() {
     }
     delivery.arrived(2);
     assert_eq!((delivery.checkpoint.fences.len(), delivery.checkpoint.pending_loads().count()), (1, 0));
+}
+
+/// A batch is counted once, also the one that ends a unit.
+#[tokio::test]
+async fn rows_are_loaded_once_they_are_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::File(FileStore::open(folder.path()).unwrap());
+    let mut delivery = delivery(checkpoint(), &mut store);
+    delivery.status.load_due([(&orders(), false)]);
+    let table = Table::new(TableSchema { name: orders(), columns: Vec::new(), key: Vec::new() });
+    for seq in 1..=3 {
+        let mut rows = delivery.batch();
+        let body = Body::Read {
+            table: &table,
+            load: LoadRef { id: "1", range: None },
+            seq,
+            after: &[],
+            row_id: Some("(0,1)"),
+        };
+        let position = EventPosition::Postgres { commit: Lsn::from(1), own: Lsn::from(1) };
+        rows.push(&Event { position, transaction: None, captured_time_us: 0, body });
+        delivery.send(rows).await.unwrap();
+        if seq == 2 {
+            let next = Some(KeyBound::Int(3));
+            delivery.finished(Finished { table: orders(), fence: fence(50), next, rows: 2 });
+        }
+    }
+    for stored in 1..=3 {
+        delivery.arrived(stored);
+        assert_eq!(delivery.status.report().load.unwrap().rows, stored);
+    }
 }
 
 /// Whoever reads the file at any moment, as a start after a crash does, finds every fence that its position has not
