@@ -133,6 +133,7 @@ impl<'r> Changes<'r> {
         if self.images.is_at_end() {
             return Ok(false);
         }
+        let left = self.images.rest().len();
         match self.rows.kind {
             RowsKind::Insert => self.image(self.rows.present, after)?,
             RowsKind::Delete => self.image(self.rows.present, before)?,
@@ -145,6 +146,10 @@ impl<'r> Changes<'r> {
                 self.image(self.rows.present, before)?;
                 self.partial_image(first, after)?;
             }
+        }
+        // Images of no column have no bytes: there would be rows without end.
+        if self.images.rest().len() == left {
+            return Err(self.images.error("an image of one column or more"));
         }
         Ok(true)
     }

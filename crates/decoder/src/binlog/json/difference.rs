@@ -6,8 +6,8 @@ use crate::binlog::cursor::Cursor;
 /// A document with its scalars as text already.
 enum Node {
     Scalar(String),
-    Array(Vec<Node>),
-    Object(Vec<(String, Node)>),
+    Array(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 /// One step into a document.

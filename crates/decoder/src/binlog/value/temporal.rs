@@ -66,7 +66,7 @@ pub(super) fn time<'r>(row: &mut Cursor<'_>, digits: u8, type_name: &'r str) -> 
 pub(super) fn old_time(bytes: [u8; 3], type_name: &str) -> Cell<'_> {
     let value = (uint(&bytes) << 40) as i64 >> 40;
     let (is_negative, digits) = (value < 0, value.abs());
-    let hms = (digits / 10_000) << 12 | (digits / 100 % 100) << 6 | digits % 100;
+    let hms = (digits / 10_000) << 12 | (digits / 100 % 100) << 6 | (digits % 100);
     time_cell(is_negative, hms, 0, 0, type_name)
 }
 
