@@ -486,7 +486,10 @@ impl Reading {
             while let Some(line) = rows.next_row() {
                 self.push(line, captured_time_us, batch)?;
                 if batch.is_full() {
-                    self.left.push_front(rows);
+                    // Used up, it would only take room until the batch is on its way.
+                    if !rows.is_empty() {
+                        self.left.push_front(rows);
+                    }
                     return Ok(true);
                 }
             }

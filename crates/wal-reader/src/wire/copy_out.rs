@@ -31,6 +31,11 @@ impl CopyRows {
         message.get(5..bytes)
     }
 
+    /// Whether all of them were taken.
+    pub fn is_empty(&self) -> bool {
+        self.read >= self.messages.len()
+    }
+
     /// How many bytes they are, with what is around the rows.
     pub fn len_bytes(&self) -> usize {
         self.messages.len()
