@@ -19,7 +19,7 @@ use self::round::{Outcome, round};
 const SOURCE_OPTIONS: &[&str] = &["", "streaming = true"];
 
 /// Of one round, before everything heals.
-const ROUND: Duration = Duration::from_secs(45);
+const ROUND: Duration = Duration::from_secs(60);
 
 #[test]
 fn on_the_oldest_version() {
