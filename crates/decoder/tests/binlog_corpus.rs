@@ -10,7 +10,7 @@ mod common;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use common::{corpus_folder, recorded};
+use common::{assert_rendered, recorded};
 use decoder::Error;
 use decoder::binlog::{Checksum, Declared, Event, Format, Header, RowPlan, Rows};
 use event::Cell;
@@ -25,15 +25,7 @@ fn recordings_render_as_they_did() {
         for event in recorded(&format!("{name}.hex")) {
             reader.read(&event).unwrap_or_else(|error| panic!("{name}: {error}\n{}", reader.out));
         }
-        let golden = corpus_folder().join(format!("{name}.txt"));
-        if std::env::var("CORPUS").is_ok_and(|value| value == "record") {
-            std::fs::write(&golden, &reader.out).unwrap();
-        }
-        let golden = std::fs::read_to_string(&golden).unwrap();
-        for (number, (got, expected)) in reader.out.lines().zip(golden.lines()).enumerate() {
-            assert_eq!(got, expected, "{name}, line {}", number + 1);
-        }
-        assert_eq!(reader.out.len(), golden.len(), "{name}");
+        assert_rendered(name, name, &reader.out);
     }
 }
 

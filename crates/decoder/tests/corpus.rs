@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use common::render::server_text;
-use common::{corpus_folder, recorded, unhex};
+use common::{assert_rendered, corpus_folder, recorded, unhex};
 use decoder::ColumnType;
 use decoder::pgoutput::{ColumnData, InStream, Message, OldTuple, RelationCache, Shape, Tuple};
 use event::{Cell, Lsn};
@@ -37,15 +37,7 @@ fn recordings_render_as_they_did() {
         messages.iter().for_each(|message| reader.read(message));
         // Values are written alike by all versions.
         let golden = if TYPES.contains(name) { "types" } else { name };
-        let golden = corpus_folder().join(format!("{golden}.txt"));
-        if std::env::var("CORPUS").is_ok_and(|value| value == "record") {
-            std::fs::write(&golden, &reader.out).unwrap();
-        }
-        let golden = std::fs::read_to_string(&golden).unwrap();
-        for (number, (got, expected)) in reader.out.lines().zip(golden.lines()).enumerate() {
-            assert_eq!(got, expected, "{name}, line {}", number + 1);
-        }
-        assert_eq!(reader.out.len(), golden.len(), "{name}");
+        assert_rendered(name, golden, &reader.out);
     }
 }
 

@@ -22,6 +22,19 @@ pub(crate) fn recorded(name: &str) -> Vec<Vec<u8>> {
     text.lines().map(|line| unhex(line.split_once(' ').unwrap().1)).collect()
 }
 
+/// Whether a recording is rendered as it was before; `CORPUS=record` writes down how it is.
+pub(crate) fn assert_rendered(recording: &str, golden: &str, rendered: &str) {
+    let golden = corpus_folder().join(format!("{golden}.txt"));
+    if std::env::var("CORPUS").is_ok_and(|value| value == "record") {
+        std::fs::write(&golden, rendered).unwrap();
+    }
+    let golden = std::fs::read_to_string(&golden).unwrap();
+    for (number, (got, expected)) in rendered.lines().zip(golden.lines()).enumerate() {
+        assert_eq!(got, expected, "{recording}, line {}", number + 1);
+    }
+    assert_eq!(rendered.len(), golden.len(), "{recording}");
+}
+
 /// The bytes that hexadecimal digits stand for.
 pub(crate) fn unhex(digits: &str) -> Vec<u8> {
     assert_eq!(digits.len() % 2, 0, "{digits}");
