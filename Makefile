@@ -10,7 +10,7 @@ export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 PICTURES := streaming-light.png loading-dark.png sink-down-light.png ended-light.png streaming-phone.png 5000-tables-dark.png
 
 .DEFAULT_GOAL := help
-.PHONY: help check test torture havoc fences memory consumers screenshots demo bench profile fuzz clean-state
+.PHONY: help check test torture havoc fences memory polling consumers screenshots demo bench profile fuzz clean-state
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -38,7 +38,7 @@ torture: ## the end-to-end tests at full length, 1M rows and 25 kills a sink; pr
 	dev/install all
 	$(call with_servers,CDC_TORTURE=1 cargo test --workspace --locked --test end_to_end --no-fail-fast -- --nocapture --test-threads 1)
 
-havoc: ## random tables, writes, DDL and kills for MINUTES (30) on the oldest and the newest PostgreSQL; prints its seeds
+havoc: ## random tables, writes, DDL and kills for MINUTES (30) on two PostgreSQLs, MySQL and MariaDB; prints its seeds
 	dev/install all
 	$(call with_servers,CDC_HAVOC_MINUTES=$(or $(MINUTES),30) cargo test --workspace --locked --test end_to_end --no-fail-fast -- havoc:: --nocapture)
 
@@ -49,6 +49,10 @@ fences: ## loads beside writers, crashes and added tables, SEEDS (1000) times
 memory: ## how much the released program takes for ROWS (10 million) rows in a transaction, and in a table
 	dev/install all
 	$(call with_servers,CDC_MEMORY_ROWS=$(or $(ROWS),10000000) cargo test --release --workspace --locked --test end_to_end -- memory:: --nocapture --test-threads 1)
+
+polling: ## how fast ROWS (10 million) rows are compared by the released program, 1 in 100 changed, and what that takes
+	dev/install build postgres 18 odbc
+	$(call with_servers,CDC_POLL_ROWS=$(or $(ROWS),10000000) cargo test --release --workspace --locked --test odbc -- scale:: --nocapture --test-threads 1)
 
 consumers: ## debezium-json in Flink SQL and in Kafka Connect (2 GB), and that the examples' generated code is current
 	dev/install build postgres 18 kafka flink connect
@@ -61,12 +65,12 @@ screenshots: ## the pictures of the live page in docs/images, made anew
 	mkdir -p docs/images
 	cp $(addprefix $(STATE)/screenshots/,$(PICTURES)) docs/images/
 
-demo: ## a shop's rows, live; DEMO="--sink kafka" or "--sink nats" for a broker
+demo: ## a shop's rows, live; DEMO="--source mysql", "mariadb" or "odbc", DEMO="--sink kafka" or "nats" for a broker
 	dev/install build postgres 18
 	dev/demo $(DEMO)
 
 bench: ## this program beside Debezium and others; BENCH="--quick", "--all", "--list" or what else bench/run takes
-	dev/install build postgres 18 kafka nats peers
+	dev/install build postgres 18 kafka nats mysql peers
 	bench/run $(BENCH)
 
 profile: ## a flame graph of a backlog being drained, below .state (docs/profiling.md)

@@ -80,7 +80,7 @@ DRAINS = (
     Drain("toast-null", "updates beside a large unchanged value, to nowhere", data.toast_updates,
           (PgRecvlogical(), Cdc()), share=0.1, make=lambda: [data.toast_table()]),
     Drain("tables-null", "transactions of 10 rows over 100 tables, to nowhere", over_tables,
-          (PgRecvlogical(), Cdc()), share=0.3, make=hundred_tables, tables=100),
+          (PgRecvlogical(), Cdc()), share=0.3, make=hundred_tables, tables=100, is_default=False),
     Drain("one-kafka", "one transaction, to Kafka", data.one_transaction, to_kafka(), sink="kafka"),
     Drain("small-kafka", "transactions of one row, to Kafka", data.small_transactions, to_kafka(),
           share=0.3, sink="kafka", is_default=False),

@@ -2,10 +2,11 @@
 
 from harness.backlogs import DRAINS
 from harness.loads import LOADS
+from harness.mysql import MYSQL_DRAINS
 from harness.others import OTHERS
 from harness.steadies import STEADIES
 
-SCENARIOS = (*DRAINS, *LOADS, *STEADIES, *OTHERS)
+SCENARIOS = (*DRAINS, *MYSQL_DRAINS, *LOADS, *STEADIES, *OTHERS)
 
 
 def program_names():

@@ -72,8 +72,7 @@ class Cdc(Program):
         streaming = "" if self.streaming is None else f"streaming = {str(self.streaming).lower()}\n"
         with open(self.config(place, name), "w", encoding="utf-8") as file:
             file.write(f'[pipeline]\nname = "{name}"\nstate_dir = "{place.folder}/state"\n'
-                       f'[source.postgres]\nurl = "postgres://postgres@127.0.0.1:{place.postgres.port}/postgres"\n'
-                       f'slot = "{name}"\npublication = "bench"\n{streaming}'
+                       f'{source(place, name)}{streaming}'
                        f'[load]\nmode = "{load}"\n[format]\nkind = "{self.format}"\n[sink.{sink}]\n{values}\n')
 
     def start(self, place, name, keep_output=False):
@@ -85,7 +84,7 @@ class Cdc(Program):
 
     def stored_as(self, place, name):
         """What the probe looks for."""
-        return f"CDC_{name}" if self.sink_of(place) == "nats" else f"{name}.public."
+        return f"CDC_{name}" if self.sink_of(place) == "nats" else f"{name}.{place.schema}."
 
     def verify(self, place, name, rows):
         sink = self.sink_of(place)
@@ -107,6 +106,14 @@ class Cdc(Program):
                 return file.read()
         except FileNotFoundError:
             return ""
+
+
+def source(place, name):
+    """The configuration's section of it. Without TLS, as all programs here read."""
+    if place.source == "mysql":
+        return f'[source.mysql]\nurl = "mysql://root@127.0.0.1:{place.mysql.port}/?ssl-mode=DISABLED"\ntables = ["shop.*"]\n'
+    return (f'[source.postgres]\nurl = "postgres://postgres@127.0.0.1:{place.postgres.port}/postgres"\n'
+            f'slot = "{name}"\npublication = "bench"\n')
 
 
 class Status:

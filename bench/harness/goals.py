@@ -56,6 +56,8 @@ GOALS = [
     Goal("memory, steady stream", "steady-1k-kafka", "cdc", MEMORY, "<=", 32, unit=" MB"),
     Goal("memory, transaction of 10M rows", "growth-rows", "10 x --rows", MEMORY, "<=", 64, unit=" MB"),
     Goal("memory, initial load", "load-kafka", "cdc", MEMORY, "<=", 64, unit=" MB"),
+    *beside("MySQL: one transaction to Kafka, against Debezium Server", "mysql-one-kafka", "Debezium Server", speed=10),
+    Goal("MySQL: memory, transaction of 10M rows", "mysql-10m-null", "cdc", MEMORY, "<=", 64, unit=" MB"),
     Goal("start to first event", "start", "cdc to a pipe", "seconds", "<", 0.1, unit=" s"),
 ]
 

@@ -42,7 +42,7 @@ LOADS = (
     Load("load-null", "a table of 7 columns, to nowhere", (PsqlCopy(), Cdc())),
     Load("load-kafka", "a table of 7 columns, to Kafka", (PsqlCopy(), Cdc(), Debezium()), sink="kafka"),
     Load("load-wide", "a table of 100 columns, to nowhere", (PsqlCopy(), Cdc()), make=data.wide_table,
-         write=data.wide_rows, share=0.1),
+         write=data.wide_rows, share=0.1, is_default=False),
     Load("load-wide-kafka", "a table of 100 columns, to Kafka", (PsqlCopy(), Cdc(), Debezium()), make=data.wide_table,
          write=data.wide_rows, share=0.1, sink="kafka", is_default=False),
     Load("load-10m", "a table of ten times --rows, to nowhere", (PsqlCopy(), Cdc()), share=10, is_default=False),

@@ -48,7 +48,17 @@ class Debezium(Program):
         self.about = f"Debezium Server 3.6.0, tuned for {tuning} (bench/peers/debezium), counted from when it reads"
 
     def prepare(self, place, name):
-        place.postgres.make_slot(name)
+        """With Postgres a slot keeps its place; with MySQL only its own files do, so that it must have run once."""
+        if place.source == "postgres":
+            place.postgres.make_slot(name)
+            return
+        run = self.start(place, name)
+        try:
+            self.await_streaming(place, name, run)
+            # It remembers its place a moment after it has taken it.
+            wait(run, lambda: os.path.exists(os.path.join(self.folder(place, name), "offsets.dat")))
+        finally:
+            run.stop()
 
     def drain(self, place, name, backlog):
         run = self.start(place, name, "no_data")
@@ -59,7 +69,8 @@ class Debezium(Program):
             cpu_seconds = run.cpu_seconds() - run.cpu_before
         finally:
             run.stop()
-            place.postgres.drop_slot(name)
+            if place.source == "postgres":
+                place.postgres.drop_slot(name)
         stored = stored_rows(place, self.stored_as(place, name), backlog.rows)
         return {"rows": backlog.rows, "seconds": seconds, **run.used(), "cpu_seconds": cpu_seconds, **stored}
 
@@ -77,12 +88,12 @@ class Debezium(Program):
         return {"rows": rows, "seconds": seconds, **run.used(), "cpu_seconds": cpu_seconds, **stored}
 
     def start(self, place, name, snapshot_mode="no_data"):
-        folder = os.path.join(place.folder, f"{name}-debezium")
-        os.makedirs(os.path.join(folder, "config"))
-        values = {"name": name, "folder": folder, "postgres_port": place.postgres.port,
+        folder = self.folder(place, name)
+        os.makedirs(os.path.join(folder, "config"), exist_ok=True)
+        values = {"name": name, "folder": folder, "database_port": place.database.port,
                   "broker_port": place.broker.port, "snapshot_mode": snapshot_mode}
         with open(os.path.join(folder, "config", "application.properties"), "w", encoding="utf-8") as written:
-            for part in ("source", place.sink, self.tuning):
+            for part in (place.source, place.sink, self.tuning):
                 with open(os.path.join(CONFIGURATION, f"{part}.properties"), encoding="utf-8") as read:
                     written.write(string.Template(read.read()).safe_substitute(values))
         home = os.path.join(PEERS, "debezium-server")
@@ -94,12 +105,18 @@ class Debezium(Program):
                    "-cp", f"{jars[0]}:{folder}/config:{home}/lib/*", "io.debezium.server.Main"]
         return Run(command, place.log(name))
 
+    def folder(self, place, name):
+        return os.path.join(place.folder, f"{name}-debezium")
+
     def await_streaming(self, place, name, run):
+        if place.source == "mysql":
+            wait(run, place.mysql.is_read)
+            return
         query = f"SELECT active FROM pg_replication_slots WHERE slot_name = '{name}'"
         wait(run, lambda: place.postgres.sql(query) == "t")
 
     def stored_as(self, place, name):
-        return name if place.sink == "nats" else f"{name}.public."
+        return name if place.sink == "nats" else f"{name}.{place.schema}."
 
 
 def await_log(run, text):

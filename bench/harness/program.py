@@ -23,10 +23,25 @@ class Place:
     servers: Servers
     sink: str
     folder: str
+    source: str = "postgres"
 
     @property
     def postgres(self):
         return self.servers.postgres
+
+    @property
+    def mysql(self):
+        return self.servers.mysql
+
+    @property
+    def database(self):
+        """The one that is read."""
+        return self.mysql if self.source == "mysql" else self.postgres
+
+    @property
+    def schema(self):
+        """What the table is in, as topics are named."""
+        return "shop" if self.source == "mysql" else "public"
 
     @property
     def broker(self):

@@ -97,7 +97,8 @@ def system():
 def versions(options):
     commit = first_line(["git", "-C", REPOSITORY, "describe", "--always", "--dirty"])
     found = [f"{first_line([CDC, '--version'])} ({commit})", f"PostgreSQL {options.version}",
-             first_line(["pg_recvlogical", "--version"]), first_line(["psql", "--version"]), f"Python {platform.python_version()}"]
+             first_line(["pg_recvlogical", "--version"]), first_line(["psql", "--version"]), f"Python {platform.python_version()}",
+             first_line([os.path.join(STATE, "mysql", "bin", "mysqlbinlog"), "--version"])]
     for kind in ("postgres/" + options.version, "kafka", "nats", "peers"):
         release = os.path.join(STATE, kind, ".release")
         if os.path.exists(release):
@@ -107,5 +108,8 @@ def versions(options):
 
 
 def first_line(command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    except FileNotFoundError:
+        return "unknown"
     return done.stdout.strip().splitlines()[0] if done.stdout.strip() else "unknown"

@@ -10,15 +10,16 @@ from harness.servers import Servers
 
 class Scenario:
     """Has a `name`, as the command line has it, a `title` and a `group` for the report, the `programs`, the `sink` that
-    they write to unless they have one of their own, and `is_default`: whether it runs unasked."""
+    they write to unless they have one of their own, the `source` that they read, and `is_default`: whether it runs unasked."""
 
     # What it is about: rows_per_second, latency, idle, start.
     metric = "rows_per_second"
+    source = "postgres"
 
     def run(self, options, folder, programs):
         """Every program's samples."""
         with Servers(os.path.join(folder, self.name), options.version) as servers:
-            place = Place(servers, self.sink, os.path.join(servers.folder, "programs"))
+            place = Place(servers, self.sink, os.path.join(servers.folder, "programs"), self.source)
             os.makedirs(place.folder)
             self.prepare(place, options, programs)
             measured = {program.name: {"samples": [], "refused": []} for program in programs}
@@ -28,12 +29,12 @@ class Scenario:
                     if number > 0 or program.warms_up:
                         self.measure(place, options, program, number, measured[program.name])
         return {"name": self.name, "title": self.title, "group": self.group, "metric": self.metric, "sink": self.sink,
-                "rows": self.rows(options), "programs": [
+                "source": self.source, "rows": self.rows(options), "programs": [
                     {"name": program.name, "kind": program.kind, "about": program.about, **measured[program.name]}
                     for program in programs]}
 
     def measure(self, place, options, program, number, measured):
-        servers = {name: server for name, server in (("server", place.postgres), ("broker", place.broker)) if server}
+        servers = {name: server for name, server in (("server", place.database), ("broker", place.broker)) if server}
         before = {name: server.cpu_seconds() for name, server in servers.items()}
         try:
             sample = self.sample(place, options, program, number)

@@ -12,6 +12,8 @@ SERVER = os.path.join(REPOSITORY, "dev", "server")
 # A database of a size that people run, else as it comes: with 32 MB, the tests' size, it reads its own tables twice.
 POSTGRES_SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "16GB", "checkpoint_timeout": "1h", "autovacuum": "off",
                      "max_replication_slots": "100", "max_wal_senders": "100", "max_locks_per_transaction": "512"}
+# Of a size that people run too; the log as it comes with 9.7, but for what a throw-away server writes through to its disk.
+MYSQL_SETTINGS = {"innodb_buffer_pool_size": "512M", "innodb_redo_log_capacity": "2G"}
 # Debezium Server leaves making topics to the broker; one partition, whoever makes them.
 KAFKA_SETTINGS = {"auto.create.topics.enable": "true", "num.partitions": "1"}
 
@@ -50,6 +52,22 @@ class Postgres(Server):
         self.sql(f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{name}'")
 
 
+class Mysql(Server):
+    """A program that reads its log is one of its replicas: nothing waits for it but what it remembers itself."""
+
+    def __init__(self, folder):
+        super().__init__("mysql", folder, MYSQL_SETTINGS)
+
+    def sql(self, text):
+        """What statements print, bare; `delimiter` is understood."""
+        command = [os.path.join(STATE, "mysql", "bin", "mysql"), "-h", "127.0.0.1", "-P", self.port, "-u", "root", "-N", "-B"]
+        return subprocess.run(command, check=True, input=text, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+    def is_read(self):
+        """Whether anybody reads its log."""
+        return self.sql("SELECT count(*) FROM performance_schema.processlist WHERE command LIKE 'Binlog Dump%'") != "0"
+
+
 class Servers:
     """Of one scenario, each started when it is first asked for; all are ended with it."""
 
@@ -68,6 +86,10 @@ class Servers:
     @property
     def postgres(self):
         return self.get("postgres", lambda: Postgres(self.folder, self.version))
+
+    @property
+    def mysql(self):
+        return self.get("mysql", lambda: Mysql(self.folder))
 
     def broker(self, sink):
         """Kafka or NATS; none for a sink without a server."""

@@ -14,7 +14,7 @@ import xml.etree.ElementTree
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, BENCH)
 
-from harness import catalogue, figures, goals, record, report, table  # noqa: E402
+from harness import catalogue, figures, goals, publish, record, report, table  # noqa: E402
 
 RECORD = os.path.join(BENCH, "tests", "record.json")
 
@@ -106,6 +106,39 @@ class Report(unittest.TestCase):
                     self.assertTrue(not program["samples"] or any(program["name"] in text for text in texts), texts)
         # Nothing from elsewhere: the page is one file.
         self.assertIsNone(re.search(r'(src|href)="', page))
+
+
+class Publish(unittest.TestCase):
+    def test_what_is_between_the_marks_is_replaced_and_nothing_else(self):
+        with tempfile.NamedTemporaryFile("w+", suffix=".md") as page:
+            page.write("before\n<!-- goals -->\nold\nlines\n<!-- /goals -->\nafter\n")
+            page.flush()
+            publish.fill(page.name, {"goals": "new"})
+            page.seek(0)
+            self.assertEqual(page.read(), "before\n<!-- goals -->\nnew\n<!-- /goals -->\nafter\n")
+            with self.assertRaisesRegex(SystemExit, "no marks <!-- machine -->"):
+                publish.fill(page.name, {"machine": "new"})
+
+    def test_the_pages_have_the_marks(self):
+        for path, names in ((publish.PAGE, ("summary", "goals", "machine", "figures")), (publish.README, ("speed",))):
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            for name in names:
+                self.assertRegex(text, rf"(?s)<!-- {name} -->\n.*\n<!-- /{name} -->")
+
+    def test_a_run_that_lacks_a_figure_of_the_summary_is_refused(self):
+        with self.assertRaisesRegex(SystemExit, "no rows_per_second of cdc in small-null"):
+            publish.summary(record.read(RECORD))
+
+    def test_every_goal_and_scenario_of_a_run_is_told(self):
+        run = record.read(RECORD)
+        told = publish.goals_table(run)
+        for goal in goals.GOALS:
+            self.assertIn(publish.signs(goal.what), told)
+        told = publish.scenarios(run)
+        for result in run["scenarios"]:
+            self.assertIn(result["title"], told)
+        self.assertIn(publish.beside_debezium(run), publish.readme(run))
 
 
 if __name__ == "__main__":

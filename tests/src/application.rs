@@ -17,9 +17,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio_postgres::{Client, NoTls};
 
 use self::catalog::Catalog;
+use crate::client::{Client, Error};
+use crate::dialect::Dialect;
 use crate::random::Random;
 use crate::session::Session;
 
@@ -58,16 +59,22 @@ const SESSIONS: usize = 4;
 
 /// Creates the types, and five to fifteen tables with a few rows.
 pub fn create_tables(session: &Session, random: &mut Random) {
-    session.execute(column::TYPES);
+    let dialect = session.dialect();
+    session.execute(match dialect {
+        Dialect::Postgres => column::TYPES,
+        Dialect::Mysql => Dialect::MYSQL_NUMBERS,
+    });
     for number in 0..random.within(5..16) {
-        session.execute(&table::create(number, random));
+        session.execute(&table::create(dialect, number, random));
     }
-    // Whatever else there is: whole old rows, by a key.
-    session.execute(
-        "BEGIN; CREATE TABLE t100 (k1 int PRIMARY KEY, v0 text, v1 bigint); \
-         ALTER TABLE t100 REPLICA IDENTITY FULL; COMMIT",
-    );
-    let tables = catalog::of_rows(session.rows(catalog::SQL));
+    if dialect == Dialect::Postgres {
+        // Whatever else there is: whole old rows, by a key.
+        session.execute(
+            "BEGIN; CREATE TABLE t100 (k1 int PRIMARY KEY, v0 text, v1 bigint); \
+             ALTER TABLE t100 REPLICA IDENTITY FULL; COMMIT",
+        );
+    }
+    let tables = catalog::of_rows(dialect, session.rows(catalog::sql(dialect)));
     for table in &tables {
         for _ in 0..random.within(0..6) {
             session.execute(&statement::insert_some(table, random));
@@ -153,7 +160,7 @@ async fn alter_session(shared: Arc<Shared>, mut random: Random) {
     // A slot that is created beside DDL can be one that the server cannot decode from, on 14 to 17 at least: `could not
     // map filenode`, `invalid internal value for enum`.
     while !shared.is_over() {
-        match catalog::is_read(&session.client).await {
+        match catalog::is_read(&mut session.client).await {
             Ok(true) => break,
             Ok(false) => shared.wait(&mut random, 4).await,
             Err(error) => session.recover(&error).await,
@@ -175,12 +182,16 @@ async fn end_prepared(shared: Arc<Shared>, mut random: Random) {
     loop {
         // What is over may still be prepared by a session's last transaction.
         let is_last = shared.is_written.load(Ordering::Relaxed);
-        match catalog::prepared(&session.client).await {
+        match catalog::prepared(&mut session.client).await {
             Ok(prepared) if prepared.is_empty() && is_last => return,
             Ok(prepared) if !prepared.is_empty() => {
                 let end = if random.within(0..10) < 7 { "COMMIT" } else { "ROLLBACK" };
-                let sql = format!("{end} PREPARED '{}'", random.pick(&prepared));
-                if let Err(error) = session.client.batch_execute(&sql).await {
+                let name = random.pick(&prepared);
+                let sql = match session.client.dialect() {
+                    Dialect::Postgres => format!("{end} PREPARED '{name}'"),
+                    Dialect::Mysql => format!("XA {end} '{name}'"),
+                };
+                if let Err(error) = session.client.run(&sql).await {
                     session.recover(&error).await;
                 }
             }
@@ -198,29 +209,51 @@ struct Connected {
     shared: Arc<Shared>,
     client: Client,
     catalog: Catalog,
+    /// Whether transactions may be prepared. What MariaDB logs of those when it is killed makes its own replicas differ, and
+    /// one of them tells what the source did.
+    may_prepare: bool,
 }
 
 impl Connected {
     async fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), client: connect(shared).await, catalog: Catalog::default() }
+        let mut session = Self {
+            shared: Arc::clone(shared),
+            client: connect(shared).await,
+            catalog: Catalog::default(),
+            may_prepare: false,
+        };
+        loop {
+            match session.client.rows("SELECT version()").await {
+                Ok(version) => {
+                    session.may_prepare = !format!("{version:?}").contains("MariaDB");
+                    return session;
+                }
+                Err(_) => session.reconnect().await,
+            }
+        }
     }
 
     /// Rolls back what failed, or connects anew.
-    async fn recover(&mut self, error: &tokio_postgres::Error) {
-        if self.client.is_closed() || error.as_db_error().is_none() {
-            self.client = connect(&self.shared).await;
-            self.catalog = Catalog::default();
-            return;
+    async fn recover(&mut self, error: &Error) {
+        if error.code.is_none() {
+            return self.reconnect().await;
         }
-        assert!(is_expected(error), "{error:?}");
-        // It fails if the session has just ended, and then the next statement says so too.
-        drop(self.client.batch_execute("ROLLBACK").await);
+        assert!(is_expected(error), "{error}");
+        if self.client.run("ROLLBACK").await.is_err() {
+            // It has just ended, or is within a transaction of two phases.
+            self.reconnect().await;
+        }
+    }
+
+    async fn reconnect(&mut self) {
+        self.client = connect(&self.shared).await;
+        self.catalog = Catalog::default();
     }
 }
 
 /// What sessions do to each other, and a server that leaves or is not yet there.
-fn is_expected(error: &tokio_postgres::Error) -> bool {
-    const EXPECTED: &[&str] = &[
+fn is_expected(error: &Error) -> bool {
+    const POSTGRES: &[&str] = &[
         "40P01", "40001", "55P03", // deadlocks, locks
         "23505", "23502", "23514", // keys and constraints
         "42703", "42P01", "42P10", "42804", "42710", "42P07", // a shape that is another by now
@@ -230,15 +263,27 @@ fn is_expected(error: &tokio_postgres::Error) -> bool {
         "57P01", "57P02", "57P03", // the server leaves
         "57014", // the server gave up
     ];
-    error.code().is_some_and(|code| EXPECTED.contains(&code.code()))
+    const MYSQL: &[&str] = &[
+        "1213", "1205", "1020", // deadlocks, locks, a row that changed under a snapshot
+        "1062", "1048", // keys and constraints
+        "1054", "1146", "1051", "1050", "1060", "1091", "1412", // a shape that is another by now
+        "1118", // a row that could become too long
+        "3854", // what a latin1 column cannot be compared with
+        "1305", // a savepoint that a TRUNCATE took along
+        "1397", "1399", "1400", "1402", "1440", "1613", "1614", // transactions of two phases
+        "1317", // the server gave up
+    ];
+    error.code.as_deref().is_some_and(|code| POSTGRES.contains(&code) || MYSQL.contains(&code))
 }
 
 async fn connect(shared: &Shared) -> Client {
     loop {
-        if let Ok((client, connection)) = tokio_postgres::connect(&shared.url, NoTls).await {
-            tokio::spawn(async move { drop(connection.await) });
-            let settings = "SET deadlock_timeout = '50ms'; SET lock_timeout = '5s'";
-            if client.batch_execute(settings).await.is_ok() {
+        if let Ok(mut client) = Client::connect_to_write(&shared.url).await {
+            let settings = match client.dialect() {
+                Dialect::Postgres => "SET lock_timeout = '5s'",
+                Dialect::Mysql => "SET lock_wait_timeout = 2, innodb_lock_wait_timeout = 3",
+            };
+            if client.run(settings).await.is_ok() {
                 return client;
             }
         }

@@ -218,12 +218,17 @@ impl Connector {
 
     /// The most memory it ever had at once, in bytes.
     pub fn peak_memory_bytes(&self) -> u64 {
+        self.peak_memory_bytes_while_alive().expect("VmHWM")
+    }
+
+    /// The same of a process that may be about to end; none once it has.
+    pub fn peak_memory_bytes_while_alive(&self) -> Option<u64> {
         let mut status = String::new();
         let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
-        fs::File::open(&path).and_then(|mut file| file.read_to_string(&mut status)).expect("read its memory");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+        fs::File::open(&path).and_then(|mut file| file.read_to_string(&mut status)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
-        kibibytes << 10
+        Some(kibibytes << 10)
     }
 
     /// What the system calls its process.

@@ -1,9 +1,13 @@
-//! What a source did, as PostgreSQL's own `test_decoding` tells it: a second slot, and a decoder that is not ours.
+//! What a source did, by its own account.
 //!
-//! It is followed from before the first table is there. Each DDL statement also writes into the log which columns are
-//! the key of which table from there on, because `test_decoding` does not tell that.
+//! PostgreSQL's `test_decoding` tells it: a second slot, and a decoder that is not ours. Each DDL statement also writes into
+//! the log which columns are the key of which table from there on, because `test_decoding` does not tell that. MySQL and
+//! MariaDB tell it by a replica (`mirror`), which reads the log with their own code.
+//!
+//! A source is followed from before the first table is there.
 
 mod float;
+mod mirror;
 mod parse;
 
 use std::collections::BTreeMap;
@@ -11,7 +15,10 @@ use std::sync::Arc;
 
 use self::float::canonical;
 pub(crate) use self::float::float_text;
+use self::mirror::Mirror;
+pub(crate) use self::mirror::datum as mirrored;
 use self::parse::{Line, parse};
+use crate::database::Database;
 use crate::session::Session;
 
 /// All that was committed, in the order of the commits.
@@ -23,6 +30,8 @@ pub struct History {
     pub loose_messages: Vec<(u64, String, String)>,
     /// At the end, by name: the table's rows.
     pub tables: BTreeMap<String, Vec<Tuple>>,
+    /// Whether the source's log leaves out columns that this history has (`binlog_row_image`).
+    pub leaves_out: bool,
 }
 
 /// One that was committed.
@@ -93,10 +102,46 @@ const SLOT: &str = "history";
 /// Tells which tables have which key.
 const IDENTITIES: &str = "history";
 
+/// Follows a source.
+#[derive(Debug)]
+pub struct Recorder(Option<Mirror>);
+
+impl Recorder {
+    /// Begins: before any table is there.
+    pub fn begin(database: &Database) -> Self {
+        match database {
+            Database::Postgres(_) => {
+                begin_slot(&database.session());
+                Self(None)
+            }
+            Database::Mysql(mysql) => Self(Some(Mirror::of(mysql))),
+        }
+    }
+
+    /// Reads what was done to its end, which must have been written to disk: nothing is written any more.
+    pub fn read(&self, database: &Database) -> History {
+        let session = database.session();
+        match (database, &self.0) {
+            (Database::Mysql(mysql), Some(mirror)) => mirror.read(mysql, &session),
+            _ => read_slot(&session),
+        }
+    }
+}
+
 impl History {
-    /// Begins to follow: before any table is there.
-    pub fn begin(session: &Session) {
-        session.execute(&format!(
+    /// How many changes of rows.
+    pub fn len(&self) -> usize {
+        self.transactions.iter().map(|transaction| transaction.changes.len()).sum()
+    }
+
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn begin_slot(session: &Session) {
+    session.execute(&format!(
             "SELECT pg_create_logical_replication_slot('{SLOT}', 'test_decoding'); \
              CREATE SCHEMA history; \
              CREATE FUNCTION history.tell() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
@@ -111,48 +156,36 @@ impl History {
              END $$; \
              CREATE EVENT TRIGGER history ON ddl_command_end EXECUTE FUNCTION history.tell()"
         ));
-    }
+}
 
-    /// Reads it to its end, which must have been written to disk: nothing is written any more.
-    pub fn read(session: &Session) -> Self {
-        // With little memory 18.6 spills what it decodes, and its backend dies of a segmentation fault now and then.
-        session.execute(
-            "SET datestyle = 'ISO'; SET timezone = 'UTC'; SET intervalstyle = 'postgres'; \
+fn read_slot(session: &Session) -> History {
+    // With little memory 18.6 spills what it decodes, and its backend dies of a segmentation fault now and then.
+    session.execute(
+        "SET datestyle = 'ISO'; SET timezone = 'UTC'; SET intervalstyle = 'postgres'; \
              SET logical_decoding_work_mem = '1GB'",
-        );
-        let mut reader = Reader::default();
-        loop {
-            let rows = session.rows(&format!(
-                "SELECT lsn - '0/0', data FROM pg_logical_slot_get_changes('{SLOT}', NULL, 20000, \
+    );
+    let mut reader = Reader::default();
+    loop {
+        let rows = session.rows(&format!(
+            "SELECT lsn - '0/0', data FROM pg_logical_slot_get_changes('{SLOT}', NULL, 20000, \
                    'include-timestamp', 'on')"
-            ));
-            if rows.is_empty() {
-                break;
-            }
-            for row in rows {
-                let [Some(lsn), Some(data)] = &row[..] else { panic!("{row:?}") };
-                reader.take(lsn.parse().expect("a position"), data);
-            }
+        ));
+        if rows.is_empty() {
+            break;
         }
-        let mut history = reader.history;
-        for row in session.rows(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
-        ) {
-            let name = row[0].clone().expect("a name");
-            history.tables.insert(name.clone(), rows_of(session, &name));
+        for row in rows {
+            let [Some(lsn), Some(data)] = &row[..] else { panic!("{row:?}") };
+            reader.take(lsn.parse().expect("a position"), data);
         }
-        history
     }
-
-    /// How many changes of rows.
-    pub fn len(&self) -> usize {
-        self.transactions.iter().map(|transaction| transaction.changes.len()).sum()
+    let mut history = reader.history;
+    for row in session
+        .rows("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+    {
+        let name = row[0].clone().expect("a name");
+        history.tables.insert(name.clone(), rows_of(session, &name));
     }
-
-    /// Whether nothing happened.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+    history
 }
 
 /// A column or a table that is renamed keeps what comes before `_r`: so it is known again.

@@ -23,6 +23,8 @@ use self::state::{difference, normal};
 use crate::history::{History, lasting_name};
 use crate::replay::{Delivered, Replay, Summary};
 
+pub(crate) use self::text::timestamp;
+
 /// Takes messages in, in the order of their partitions, and then judges.
 #[derive(Default)]
 pub struct Judge {

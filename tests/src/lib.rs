@@ -7,7 +7,9 @@
 //! | file | what |
 //! |---|---|
 //! | `servers` | the servers, and a network that misbehaves |
-//! | `session` | a session with a database |
+//! | `session`, `client` | a session with a database |
+//! | `database` | the database under test, of whichever kind |
+//! | `dialect` | what databases say in different words |
 //! | `workload` | an application that writes |
 //! | `application` | one that makes up its tables, and changes their shapes while it writes |
 //! | `history` | what a source did, by its own account |
@@ -19,7 +21,10 @@
 
 pub mod application;
 pub mod browser;
+pub mod client;
 pub mod connector;
+pub mod database;
+pub mod dialect;
 pub mod history;
 pub mod judge;
 pub mod random;

@@ -29,7 +29,7 @@ use prost::Message as _;
 pub use self::cell::Cell;
 pub use self::delivered::Delivered;
 pub use self::foreign::differences;
-pub(crate) use self::identity::id_of;
+pub(crate) use self::identity::{id_of, places_of};
 use self::loads::Loads;
 use self::order::Order;
 use self::replica::Replica;

@@ -1,52 +1,58 @@
 //! A session with a database, for tests that block.
 
+use std::sync::Mutex;
+
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use crate::servers::Postgres;
+use crate::client::{Client, Error};
+use crate::dialect::Dialect;
+use crate::servers::{Mysql, Postgres};
 
-/// A session with a server for tests that block, as people have one with `psql`: text in, text out.
+/// A session with a server for tests that block, as people have one with the server's own client: text in, text out.
 pub struct Session {
-    client: Client,
+    client: Mutex<Client>,
     runtime: Runtime,
+    dialect: Dialect,
 }
 
 impl Session {
     /// Opens one.
     pub fn open(postgres: &Postgres, database: &str) -> Self {
+        Self::at(&postgres.url(database))
+    }
+
+    /// Opens one with MySQL or MariaDB.
+    pub fn open_mysql(mysql: &Mysql, database: &str) -> Self {
+        Self::at(&mysql.url(database))
+    }
+
+    /// Opens one with whatever is there.
+    pub fn at(url: &str) -> Self {
         // One worker drives the connection while the test is elsewhere.
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let client = runtime.block_on(async {
-            let (client, connection) =
-                tokio_postgres::connect(&postgres.url(database), NoTls).await.expect("connect to Postgres");
-            // It ends with an error when a test stops the server: that is the test's to notice.
-            tokio::spawn(async move { drop(connection.await) });
-            client
-        });
-        Self { client, runtime }
+        let client = runtime.block_on(Client::connect(url)).expect("connect to the database");
+        Self { client: Mutex::new(client), runtime, dialect: Dialect::of(url) }
+    }
+
+    /// Whose words it understands.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Runs statements.
     pub fn execute(&self, sql: &str) {
-        self.try_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        self.try_execute(sql).unwrap_or_else(|error| panic!("{sql:.2000}: {error}"));
     }
 
     /// Runs statements, which may fail.
-    pub fn try_execute(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
-        self.runtime.block_on(self.client.batch_execute(sql))
+    pub fn try_execute(&self, sql: &str) -> Result<(), Error> {
+        self.runtime.block_on(self.client.lock().expect("the session").run(sql)).map(drop)
     }
 
     /// All rows of a query.
     pub fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        let messages = self.runtime.block_on(self.client.simple_query(sql));
-        let messages = messages.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-        let row = |message| match message {
-            SimpleQueryMessage::Row(row) => {
-                Some((0..row.len()).map(|n| row.get(n).map(str::to_owned)).collect())
-            }
-            _ => None,
-        };
-        messages.into_iter().filter_map(row).collect()
+        let rows = self.runtime.block_on(self.client.lock().expect("the session").rows(sql));
+        rows.unwrap_or_else(|error| panic!("{sql:.2000}: {error}"))
     }
 
     /// The first column of the first row; none for a null or without a row.

@@ -11,10 +11,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
-
-pub use self::tables::{Kind, Shape, TABLES};
 use self::transaction::Transaction;
+use crate::client::{Client, Error};
+use crate::dialect::Dialect;
 use crate::random::Random;
 use crate::session::Session;
 
@@ -46,11 +45,14 @@ const SESSIONS: usize = 3;
 
 /// Creates the twenty tables, with this many rows each, in steps of twenty.
 pub fn create_tables(session: &Session, rows_each: u64, seed: u64) {
-    let mut random = Random::new(seed);
-    for table in &TABLES {
+    let (mut random, dialect) = (Random::new(seed), session.dialect());
+    if dialect == Dialect::Mysql {
+        session.execute(Dialect::MYSQL_NUMBERS);
+    }
+    for table in tables::of(dialect) {
         session.execute(&table.ddl.replace("{}", table.name));
         for from in (0..rows_each).step_by(20) {
-            session.execute(&transaction::fill(table, from, &mut random));
+            session.execute(&transaction::fill(dialect, table, from, &mut random));
         }
     }
 }
@@ -110,26 +112,26 @@ async fn write(shared: Arc<Shared>, mut random: Random) {
 }
 
 async fn write_session(shared: Arc<Shared>, mut random: Random, alters: bool) {
+    let dialect = Dialect::of(&shared.url);
     let mut client = connect(&shared).await;
     let mut shapes = 0;
     while !shared.is_over() {
         if alters && random.once_in(150) {
             shapes += 1;
             // It may fail like any other transaction: then some of the later ones do as well, until its turn comes again.
-            if client.batch_execute(&alter(shapes)).await.is_err() {
-                drop(client.batch_execute("ROLLBACK").await);
+            if client.run(&alter(dialect, shapes)).await.is_err() {
+                drop(client.run("ROLLBACK").await);
             }
         }
-        let transaction = Transaction::new(&mut random);
-        match client.simple_query(&transaction.sql()).await {
-            Ok(messages) => {
-                let counts: Vec<u64> = messages.iter().filter_map(count).collect();
+        let transaction = Transaction::new(dialect, &mut random);
+        match client.run(&transaction.sql()).await {
+            Ok(counts) => {
                 shared.changed.fetch_add(transaction.changed(&counts), Ordering::Relaxed);
             }
             // A deadlock, a key that somebody else took: it is all taken back.
-            Err(error) if error.as_db_error().is_some() && !client.is_closed() => {
-                assert!(is_expected(&error), "{error:?}: {}", transaction.sql());
-                drop(client.batch_execute("ROLLBACK").await);
+            Err(error) if error.code.is_some() => {
+                assert!(is_expected(&error), "{error}: {}", transaction.sql());
+                drop(client.run("ROLLBACK").await);
             }
             Err(_) => client = connect(&shared).await,
         }
@@ -137,27 +139,19 @@ async fn write_session(shared: Arc<Shared>, mut random: Random, alters: bool) {
     }
 }
 
-/// Deadlocks, lock timeouts, unique keys, and a server that leaves or is not yet there.
-fn is_expected(error: &tokio_postgres::Error) -> bool {
-    let code = error.code().map(tokio_postgres::error::SqlState::code);
-    matches!(code, Some("40P01" | "40001" | "55P03" | "23505" | "57P01" | "57P02" | "57P03"))
-}
-
-fn count(message: &SimpleQueryMessage) -> Option<u64> {
-    match message {
-        SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
-        _ => None,
-    }
+/// Deadlocks, lock timeouts, unique keys, savepoints and columns that DDL took away, and a server that leaves or is not yet
+/// there.
+fn is_expected(error: &Error) -> bool {
+    const POSTGRES: &[&str] = &["40P01", "40001", "55P03", "23505", "57P01", "57P02", "57P03"];
+    // 1020: a row changed under a snapshot. 1785: a table without transactions among others, with GTIDs.
+    const MYSQL: &[&str] = &["1213", "1205", "1062", "1305", "1412", "1054", "1317", "1020", "1785", "3854"];
+    error.code.as_deref().is_some_and(|code| POSTGRES.contains(&code) || MYSQL.contains(&code))
 }
 
 async fn connect(shared: &Shared) -> Client {
     loop {
-        if let Ok((client, connection)) = tokio_postgres::connect(&shared.url, NoTls).await {
-            tokio::spawn(async move { drop(connection.await) });
-            // Sessions get into each other's way all the time: let them notice soon.
-            if client.batch_execute("SET deadlock_timeout = '50ms'; SET lock_timeout = '20s'").await.is_ok() {
-                return client;
-            }
+        if let Ok(client) = Client::connect_to_write(&shared.url).await {
+            return client;
         }
         assert!(!shared.is_over(), "the server did not come back");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -166,14 +160,18 @@ async fn connect(shared: &Shared) -> Client {
 
 /// Changes the shape of a table in the middle of a transaction that writes to it before and after. A name that comes
 /// again would be another column, which no consumer could tell.
-fn alter(number: u64) -> String {
+fn alter(dialect: Dialect, number: u64) -> String {
     let extra = format!("extra_{}", number / 4);
     let before = format!("UPDATE shifting SET note = 'before {number}' WHERE id % 50 = {}", number % 50);
+    let (wide, narrow, place) = match dialect {
+        Dialect::Postgres => ("ALTER COLUMN amount TYPE bigint", "ALTER COLUMN amount TYPE int", ""),
+        Dialect::Mysql => ("MODIFY amount bigint", "MODIFY amount int AFTER note", " FIRST"),
+    };
     let (change, set) = match number % 4 {
-        0 => (format!("ADD COLUMN {extra} text"), format!(", {extra} = 'neu'")),
-        1 => ("ALTER COLUMN amount TYPE bigint".to_owned(), format!(", {extra} = 'neuer'")),
+        0 => (format!("ADD COLUMN {extra} text{place}"), format!(", {extra} = 'neu'")),
+        1 => (wide.to_owned(), format!(", {extra} = 'neuer'")),
         2 => (format!("DROP COLUMN {extra}"), String::new()),
-        _ => ("ALTER COLUMN amount TYPE int".to_owned(), String::new()),
+        _ => (narrow.to_owned(), String::new()),
     };
     let after = format!("UPDATE shifting SET note = 'after {number}'{set} WHERE id % 60 = {}", number % 60);
     format!("BEGIN; {before}; ALTER TABLE shifting {change}; {after}; COMMIT")

@@ -35,9 +35,14 @@ fn every_configuration_fits_the_schema() {
     let schema = assert_done(Command::new(binary()).args(["config", "schema"]));
     fs::write(folder.path().join("schema.json"), schema).expect("write the schema");
     let mut shown = Vec::new();
-    for file in
-        ["README.md", "docs/configuration.md", "docs/deployment.md", "docs/security.md", "docs/operations.md"]
-    {
+    for file in [
+        "README.md",
+        "docs/configuration.md",
+        "docs/deployment.md",
+        "docs/http.md",
+        "docs/security.md",
+        "docs/operations.md",
+    ] {
         let text = fs::read_to_string(repository().join(file)).expect(file);
         let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
         // Blocks within lists are indented.
@@ -116,6 +121,48 @@ fn the_unit_is_sound_and_confined() {
     assert_done(
         Command::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=20"]).arg(&unit),
     );
+}
+
+/// Into an image of another system: nothing of this one is touched, and nothing is started.
+#[test]
+fn a_pipeline_is_installed_as_a_service_and_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("a shop.toml");
+    let root = folder.path().join("root");
+    fs::create_dir(&root).expect("a root");
+    let pipeline = "[pipeline]\nname = \"shop\"\n[source.postgres]\nurl = \"postgres://h/d\"\n[sink.null]\n";
+    fs::write(&config, pipeline).expect("write the configuration");
+    fs::write(config.with_extension("password"), "").expect("write a password");
+    let cdc = |arguments: &[&str]| {
+        run(Command::new(binary()).arg("service").args(arguments).arg("--config").arg(&config))
+    };
+    let printed = cdc(&["install", "--print"]);
+    assert!(printed.status.success(), "{}", text(&printed));
+    let unit = folder.path().join("cdc-shop.service");
+    fs::write(&unit, &printed.stdout).expect("write the unit");
+    let said = run(Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit));
+    assert!(said.status.success() && said.stderr.is_empty(), "{}", text(&said));
+    assert_done(
+        Command::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=20"]).arg(&unit),
+    );
+
+    let below = ["--root", root.to_str().expect("a path")];
+    let installed = cdc(&[&["install"], &below[..]].concat());
+    assert!(installed.status.success(), "{}", text(&installed));
+    let units = root.join("etc/systemd/system");
+    assert_eq!(fs::read(units.join("cdc-shop.service")).expect("the unit"), printed.stdout);
+    let wanted = units.join("multi-user.target.wants/cdc-shop.service");
+    assert!(fs::symlink_metadata(&wanted).is_ok(), "it is enabled");
+    let removed = cdc(&[&["remove"], &below[..]].concat());
+    assert!(removed.status.success(), "{}", text(&removed));
+    assert!(!units.join("cdc-shop.service").exists() && fs::symlink_metadata(&wanted).is_err());
+    let again = cdc(&[&["remove"], &below[..]].concat());
+    assert!(text(&again).contains("CDC-SVC-003") && again.status.code() == Some(1), "{}", text(&again));
+
+    fs::write(&config, format!("{pipeline}\n").replace("\"shop\"", "\"shop\"\nstate_dir = \"/elsewhere\""))
+        .expect("write the configuration");
+    let refused = cdc(&["install", "--print"]);
+    assert!(text(&refused).contains("CDC-CLI-020") && refused.status.code() == Some(2), "{}", text(&refused));
 }
 
 /// With the database, the role and the configuration of the compose file.

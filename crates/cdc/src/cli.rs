@@ -9,8 +9,8 @@ use crate::config::{Overrides, PipelineName, SecretUrl, SinkKind, TablePattern};
 use crate::exit::EXIT_CODES;
 use crate::logging::LogFormat;
 
-/// Sends every committed row change of a PostgreSQL database to Kafka, NATS JetStream or files: nothing lost,
-/// nothing invented, in order per key.
+/// Sends every committed row change of a PostgreSQL database to Kafka, NATS JetStream, HTTP receivers or files: nothing
+/// lost, nothing invented, in order per key.
 #[derive(Debug, Parser)]
 #[command(version, after_long_help = EXIT_CODES, subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -70,7 +70,7 @@ Examples:
 
 --adopt-slot takes over a slot of pgoutput that another program read from, without a load: stop that program for good
 first. What it had confirmed is not sent again.")]
-    Init(InitArgs),
+    Init(Box<InitArgs>),
 
     /// Load the tables if that is due, then stream every change until stopped
     ///
@@ -150,6 +150,40 @@ Examples:
         json: bool,
     },
 
+    /// Send rows of a polled database again, or let a scan delete what is gone
+    ///
+    /// The next scan does it, also of a pipeline that is running. Rows that are sent again are updates that name no changed
+    /// columns; nothing is ever deleted by it, except that --confirm-deletes lets the next full scan go beyond
+    /// max_delete_fraction.
+    #[command(after_long_help = "\
+Examples:
+  cdc resync                                # everything
+  cdc resync --table crm.customers
+  cdc resync --table crm.customers --key 4711
+  cdc resync --table crm.customers --confirm-deletes")]
+    Resync(ResyncArgs),
+    /// Send retained events again, to one more consumer
+    ///
+    /// For pipelines with a `[retain]` section. Events go out as they were encoded, under their IDs, each once, up to those
+    /// that are kept now. The running pipeline and its checkpoint are not touched.
+    #[command(after_long_help = "\
+Examples:
+  cdc replay --from beginning --to consumer.toml
+  cdc replay --from 2h --to consumer.toml
+  cdc replay --from 2026-11-22T06:00:00Z --to consumer.toml
+  cdc replay --from shop/1795252500/0000000001A2B400/4 --to consumer.toml
+
+consumer.toml holds a [sink.…] section; what else it holds does not count.")]
+    Replay(ReplayArgs),
+
+    /// Back up or restore what the pipeline remembers
+    #[command(subcommand)]
+    State(StateCommand),
+
+    /// Have systemd run the pipeline: at once, with the machine, and again when it fails
+    #[command(subcommand)]
+    Service(ServiceCommand),
+
     /// List, create or drop the replication slot
     #[command(subcommand)]
     Slot(SlotCommand),
@@ -164,6 +198,66 @@ Examples:
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+/// What `cdc replay` is told.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Where to begin: beginning, an age (90s, 30m, 2h, 3d), a time (2026-11-22T06:00:00Z), or an event's ID
+    #[arg(long, value_name = "START", value_parser = crate::commands::replay::start)]
+    pub(crate) from: sinks::Start,
+    /// The file that names the other sink
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateCommand {
+    /// Write a copy of the state, also while the pipeline runs
+    #[command(after_long_help = "Example:\n  cdc state backup /backup/shop.tar")]
+    Backup {
+        /// Replaced if it is there
+        file: PathBuf,
+    },
+    /// Put a copy in the state's place, while the pipeline does not run
+    ///
+    /// What was delivered after the copy was made is sent again, as far as the database still has it. A PostgreSQL slot
+    /// keeps nothing older than the last checkpoint: with an older copy, `cdc run` stops and says what to load.
+    #[command(after_long_help = "Example:\n  cdc state restore /backup/shop.tar")]
+    Restore {
+        /// What `cdc state backup` wrote
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServiceCommand {
+    /// Write the unit cdc-NAME.service, enable it and start it
+    ///
+    /// It runs as a user of its own that can write to /var/lib/cdc alone. A password beside the configuration
+    /// (shop.password beside shop.toml) is handed to it as /run/credentials/cdc-NAME.service/password.
+    #[command(after_long_help = "\
+Examples:
+  cdc service install --config /etc/cdc/shop.toml
+  cdc service install --config /etc/cdc/shop.toml --print > my.service")]
+    Install {
+        /// Write the unit to standard output instead
+        #[arg(long)]
+        print: bool,
+        /// Install into the system that is below this folder, without starting it
+        #[arg(long, value_name = "FOLDER", conflicts_with = "print")]
+        root: Option<PathBuf>,
+    },
+    /// Stop it and remove the unit; what the pipeline remembers stays
+    #[command(after_long_help = "Example:\n  cdc service remove --config /etc/cdc/shop.toml")]
+    Remove {
+        /// Remove it from the system that is below this folder
+        #[arg(long, value_name = "FOLDER")]
+        root: Option<PathBuf>,
+    },
+    /// Say what systemd says of it; ends with 4 if it does not run
+    #[command(after_long_help = "Example:\n  cdc service status --config /etc/cdc/shop.toml")]
+    Status,
 }
 
 #[derive(Debug, Subcommand)]
@@ -198,7 +292,7 @@ Example:
 /// What `cdc init` is told.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// The database: postgres://user@host:port/database
+    /// The database: postgres://user@host:port/database or mysql://user@host:port/
     #[arg(long, value_name = "URL", value_parser = source_url)]
     pub(crate) url: Option<SecretUrl>,
     /// A file that holds the password alone
@@ -219,6 +313,9 @@ pub(crate) struct InitArgs {
     /// NATS's servers, for --sink nats
     #[arg(long, value_delimiter = ',', value_name = "URL")]
     pub(crate) servers: Vec<String>,
+    /// Where to post to, for --sink http
+    #[arg(long, value_name = "URL")]
+    pub(crate) receiver: Option<String>,
     /// The file, for --sink file
     #[arg(long, value_name = "FILE")]
     pub(crate) path: Option<PathBuf>,
@@ -266,6 +363,20 @@ pub(crate) struct SnapshotArgs {
     pub(crate) new_epoch: bool,
 }
 
+/// What `cdc resync` is told.
+#[derive(Debug, Args)]
+pub(crate) struct ResyncArgs {
+    /// Which resource; without it all of them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: Option<String>,
+    /// The row with this key alone: one value for each column of the key, in its order
+    #[arg(long, value_delimiter = ',', value_name = "VALUE", requires = "table")]
+    pub(crate) key: Vec<String>,
+    /// Send nothing again, but let the next full scan delete as many rows as are gone
+    #[arg(long, requires = "table", conflicts_with = "key")]
+    pub(crate) confirm_deletes: bool,
+}
+
 /// What `cdc tail` is told.
 #[derive(Debug, Args)]
 pub(crate) struct TailArgs {
@@ -286,7 +397,7 @@ pub(crate) struct TailArgs {
 impl Command {
     /// Whether it runs a pipeline, or part of one.
     pub(crate) fn moves_rows(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Snapshot(_))
+        matches!(self, Self::Run { .. } | Self::Snapshot(_) | Self::Replay(_))
     }
 }
 

@@ -23,7 +23,10 @@ mod error;
 mod format;
 mod layout;
 mod load;
+mod mysql;
+mod odbc;
 mod pipeline;
+mod retain;
 mod schema;
 mod secret;
 mod section;
@@ -39,22 +42,29 @@ mod tests;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
-use sinks::{KafkaOptions, NatsOptions};
+use sinks::{HttpOptions, KafkaOptions, NatsOptions};
 
 pub(crate) use self::admin::{Admin, AdminTls};
 pub(crate) use self::checkpoint::CheckpointStore;
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::format::Format;
 pub(crate) use self::load::{Load, LoadMode};
+pub(crate) use self::mysql::Mysql;
+pub(crate) use self::odbc::Odbc;
 pub(crate) use self::pipeline::{Pipeline, PipelineName};
+pub(crate) use self::retain::Retain;
 pub(crate) use self::secret::SecretUrl;
 pub(crate) use self::sink::{Sink, SinkKind};
 pub(crate) use self::source::{KeyChanges, NewTables, Postgres, Source, Unchanged};
 pub(crate) use self::table::Tables;
 pub(crate) use self::table_pattern::TablePattern;
 
+use crate::diagnostics::Problem;
+use crate::exit::ExitStatus;
+
 use self::document::{Document, Entry, Node, Origin, Table};
 use self::error::Fault;
+use self::odbc::ResourceSection;
 use self::section::SectionFault;
 
 /// What one file, with what overrides it, says.
@@ -72,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) load: Load,
     /// `[checkpoint]`.
     pub(crate) checkpoint: CheckpointStore,
+    /// `[retain]`.
+    pub(crate) retain: Option<Retain>,
     /// `[format]`.
     pub(crate) format: Format,
     /// `[admin]`.
@@ -112,6 +124,27 @@ impl Config {
         }
     }
 
+    /// The sink alone that a file names, whatever else it holds.
+    pub(crate) fn sink_of(file: &Path) -> Result<Sink, ConfigError> {
+        let text = read(file, true, &Overrides::default())?;
+        let document = Document::parse(&text).map_err(|faults| ConfigError::new(file, &text, faults))?;
+        let mut reader = Reader::new(document);
+        let tables = reader.tables().map(Tables).unwrap_or_default();
+        match reader.sink(tables) {
+            Some(sink) if reader.faults.is_empty() => Ok(sink),
+            _ => Err(ConfigError::new(file, &text, reader.faults)),
+        }
+    }
+
+    /// The source, for what there is on PostgreSQL alone. `what` names it.
+    pub(crate) fn postgres(&self, what: &str) -> Result<&Postgres, Problem> {
+        match &self.source {
+            Source::Postgres(source) => Ok(source),
+            Source::Mysql(_) => Err(not_on_mysql(what)),
+            Source::Odbc(_) => Err(not_on_odbc(what)),
+        }
+    }
+
     /// The JSON Schema of a file, for editors.
     pub(crate) fn schema() -> String {
         schema::text()
@@ -123,6 +156,28 @@ impl Config {
         Self::parse(file, &text, overrides)?;
         Ok(show::document(&overlay(file, &text, overrides)?))
     }
+}
+
+/// Of what there is on PostgreSQL alone.
+pub(crate) fn not_on_mysql(what: &str) -> Problem {
+    let what = format!("{what}: there is no such thing on MySQL and MariaDB, which have no slots");
+    Problem::new(
+        ExitStatus::Usage,
+        "CDC-CLI-013",
+        what,
+        "leave it out; docs/errors.md says how to move from another connector",
+    )
+}
+
+/// Of what there is only where a database has a log.
+pub(crate) fn not_on_odbc(what: &str) -> Problem {
+    let what = format!("{what}: there is no such thing for a database that is polled, which has no log");
+    Problem::new(
+        ExitStatus::Usage,
+        "CDC-CLI-022",
+        what,
+        "leave it out; `cdc resync` sends rows again, and docs/odbc.md says what else there is",
+    )
 }
 
 fn read(file: &Path, named: bool, overrides: &Overrides) -> Result<String, ConfigError> {
@@ -151,7 +206,8 @@ fn overlay(file: &Path, text: &str, overrides: &Overrides) -> Result<Document, C
         document.set(&path, value.clone(), Origin::Environment(variable.clone()));
     }
     if let Some(url) = &overrides.source_url {
-        document.set(&["source", "postgres", "url"], url.expose().to_owned(), Origin::Flag("--source-url"));
+        let kind = if url.is_mysql() { "mysql" } else { "postgres" };
+        document.set(&["source", kind, "url"], url.expose().to_owned(), Origin::Flag("--source-url"));
     }
     if let Some(folder) = &overrides.state_dir {
         document.set(&["pipeline", "state_dir"], folder.clone(), Origin::Flag("--state-dir"));
@@ -195,7 +251,9 @@ impl Reader {
         let sink = self.sink(tables.clone().unwrap_or_default());
         let load = self.section("load");
         let checkpoint = self.checkpoint(sink.as_ref());
+        let retain = self.optional_section("retain");
         let format = self.format();
+        self.check_odbc(source.as_ref(), checkpoint, format.as_ref());
         let admin = self.admin();
         let config = || {
             Some(Config {
@@ -205,6 +263,7 @@ impl Reader {
                 tables: tables?,
                 load: load?,
                 checkpoint: checkpoint?,
+                retain: retain?,
                 format: format?,
                 admin: admin?,
                 shown: String::new(),
@@ -214,9 +273,45 @@ impl Reader {
     }
 
     fn source(&mut self) -> Option<Source> {
-        self.one_of("source", &["source.postgres"])?;
-        self.refuse_secrets_in_file("source.postgres");
-        self.section("source.postgres").map(Source::Postgres)
+        let path = self.one_of("source", &["source.postgres", "source.mysql", "source.odbc"])?;
+        self.refuse_secrets_in_file(path);
+        match path {
+            "source.odbc" => self.odbc(path).map(Source::Odbc),
+            "source.mysql" => self.section(path).map(Source::Mysql),
+            _ => self.section(path).map(Source::Postgres),
+        }
+    }
+
+    fn odbc(&mut self, path: &str) -> Option<Odbc> {
+        let odbc: Option<Odbc> = self.section(path);
+        let at = self.document.section_at(path).cloned();
+        let sections: Vec<ResourceSection> = self.repeated(layout::RESOURCES)?;
+        let mut resources: Vec<poll_reader::Resource> = Vec::new();
+        for section in sections {
+            match section.resource() {
+                Ok(resource) if resources.iter().any(|other| other.name == resource.name) => {
+                    let message = format!("[[{}]]: two are called `{}`", layout::RESOURCES, resource.name);
+                    self.faults
+                        .push(Fault::value(message, at.as_ref()).with_help("give each its own `name`"));
+                }
+                Ok(resource) => resources.push(resource),
+                Err((message, help)) => {
+                    let message = format!("[[{}]]: {message}", layout::RESOURCES);
+                    self.faults.push(Fault::value(message, at.as_ref()).with_help(help));
+                }
+            }
+        }
+        let odbc = odbc?;
+        if resources.is_empty() {
+            let help = format!("add [[{}]] with a `table`", layout::RESOURCES);
+            self.faults.push(Fault::missing(format!("[{path}] reads nothing"), at.as_ref(), help));
+        }
+        if odbc.connection_string.is_some() == odbc.connection_string_file.is_some() {
+            let message = format!("[{path}] needs either `connection_string` or `connection_string_file`");
+            let help = "add `connection_string = \"Driver=…;Server=…;Database=…;UID=…\"`".to_owned();
+            self.faults.push(Fault::missing(message, at.as_ref(), help));
+        }
+        Some(Odbc { resources, ..odbc })
     }
 
     fn sink(&mut self, tables: Tables) -> Option<Sink> {
@@ -227,6 +322,7 @@ impl Reader {
         match SinkKind::ALL.into_iter().find(|kind| kind.path() == path)? {
             SinkKind::Kafka => self.kafka(path, tables).map(Sink::Kafka),
             SinkKind::Nats => self.nats(path, tables).map(Sink::Nats),
+            SinkKind::Http => self.http(path).map(Sink::Http),
             SinkKind::File => self.section(path).map(Sink::File),
             SinkKind::Stdout => self.section(path).map(Sink::Stdout),
             SinkKind::Null => self.section(path).map(Sink::Null),
@@ -234,15 +330,21 @@ impl Reader {
     }
 
     fn tables(&mut self) -> Option<Vec<table::TableSection>> {
-        let Some(entry) = self.document.root.get(layout::REPEATED) else { return Some(Vec::new()) };
+        self.repeated(layout::TABLES)
+    }
+
+    /// All of a section that can be repeated.
+    fn repeated<T: DeserializeOwned>(&mut self, path: &str) -> Option<Vec<T>> {
+        let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let table = if parent.is_empty() { Some(&self.document.root) } else { self.document.table(parent) };
+        let Some(entry) = table.and_then(|table| table.get(name)) else { return Some(Vec::new()) };
         let (at, Node::Tables(tables)) = (entry.key_at.clone(), entry.node.clone()) else { return None };
         let mut read = Vec::new();
         for table in &tables {
             match section::read(table) {
                 Ok(section) => read.push(section),
                 Err(faults) => {
-                    let faults =
-                        faults.into_iter().map(|fault| explain(layout::REPEATED, table, Some(&at), fault));
+                    let faults = faults.into_iter().map(|fault| explain(path, table, Some(&at), fault));
                     self.faults.extend(faults);
                 }
             }
@@ -266,6 +368,13 @@ impl Reader {
         Some(options)
     }
 
+    fn http(&mut self, path: &str) -> Option<HttpOptions> {
+        let tls = self.optional_section("sink.http.tls");
+        let options = HttpOptions { tls: tls?, ..self.section(path)? };
+        self.accept(path, options.check())?;
+        Some(options)
+    }
+
     /// None if it is wrong, and otherwise the section if it is there.
     fn optional_section<T: DeserializeOwned>(&mut self, path: &str) -> Option<Option<T>> {
         match self.document.section_at(path) {
@@ -284,7 +393,7 @@ impl Reader {
     fn checkpoint(&mut self, sink: Option<&Sink>) -> Option<CheckpointStore> {
         let section: checkpoint::Checkpoint = self.section("checkpoint")?;
         if section.store == CheckpointStore::Sink
-            && matches!(sink?, Sink::File(_) | Sink::Stdout(_) | Sink::Null(_))
+            && matches!(sink?, Sink::Http(_) | Sink::File(_) | Sink::Stdout(_) | Sink::Null(_))
         {
             let message = "`checkpoint.store`: \"sink\" needs a sink that keeps it: Kafka or NATS".to_owned();
             let table = self.document.table("checkpoint");
@@ -302,6 +411,31 @@ impl Reader {
         Some(Format { kind: keys?.kind, json: json?, debezium: debezium? })
     }
 
+    /// What a database without a log does not go together with.
+    fn check_odbc(
+        &mut self,
+        source: Option<&Source>,
+        checkpoint: Option<CheckpointStore>,
+        format: Option<&Format>,
+    ) {
+        if !matches!(source, Some(Source::Odbc(_))) {
+            return;
+        }
+        if checkpoint == Some(CheckpointStore::Sink) {
+            let message = "`checkpoint.store`: what is known of polled rows is kept in a file".to_owned();
+            let at = self.document.section_at("checkpoint");
+            self.faults.push(
+                Fault::value(message, at).with_help("leave it out, and keep pipeline.state_dir on a volume"),
+            );
+        }
+        if format.is_some_and(Format::is_debezium) {
+            let message =
+                "`format.kind`: no connector of Debezium's polls, so none has messages like these".to_owned();
+            let at = self.document.section_at("format");
+            self.faults.push(Fault::value(message, at).with_help("use \"json\" or \"protobuf\""));
+        }
+    }
+
     fn admin(&mut self) -> Option<Admin> {
         let tls = match self.document.section_at("admin.tls") {
             Some(_) => Some(self.section("admin.tls")?),
@@ -317,7 +451,7 @@ impl Reader {
         match present.as_slice() {
             [path] => Some(path),
             [] => {
-                // A section that is there, but not in this version or misspelt, is reported already.
+                // A section that is there, but misspelt, is reported already.
                 if self.document.section_at(what).is_none() {
                     let choices = paths.iter().map(|path| format!("[{path}]")).collect::<Vec<_>>().join(", ");
                     let help = if paths.len() == 1 {
@@ -345,7 +479,7 @@ impl Reader {
     }
 
     fn refuse_secrets_in_file(&mut self, path: &str) {
-        for key in ["password", "token"] {
+        for key in ["password", "token", "hmac_secret"] {
             let Some(entry) = self.document.table(path).and_then(|table| table.get(key)) else { continue };
             if matches!(entry.key_at, Origin::File(_)) {
                 let fault =
@@ -396,7 +530,7 @@ fn explain(path: &str, table: &Table, section_at: Option<&Origin>, fault: Sectio
         SectionFault::Missing { key } => {
             let help = format!(
                 "add `{key} = {}` to [{path}], or set {}",
-                example(key),
+                example(path, key),
                 layout::variable_of(path, key)
             );
             Fault::missing(format!("[{path}] needs `{key}`"), section_at, help)
@@ -426,9 +560,10 @@ fn wanted(message: &str) -> (Option<&str>, Option<&'static str>) {
 }
 
 /// What a key without a default may look like.
-fn example(key: &str) -> &'static str {
+fn example(path: &str, key: &str) -> &'static str {
     match key {
         "name" => "\"shop\"",
+        "url" if path == "sink.http" => "\"https://crm.example/changes\"",
         "url" => "\"postgres://cdc@127.0.0.1:5432/shop\"",
         "brokers" => "[\"127.0.0.1:9092\"]",
         "servers" => "[\"nats://127.0.0.1:4222\"]",

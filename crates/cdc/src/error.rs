@@ -3,9 +3,15 @@ use event::Failure;
 /// Why a pipeline stopped, or begins anew.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The database.
+    /// PostgreSQL.
     #[error(transparent)]
-    Source(#[from] wal_reader::Error),
+    Postgres(#[from] wal_reader::Error),
+    /// MySQL or MariaDB.
+    #[error(transparent)]
+    Binlog(#[from] binlog_reader::Error),
+    /// A database without a log.
+    #[error(transparent)]
+    Poll(#[from] poll_reader::Error),
     /// The sink.
     #[error(transparent)]
     Sink(#[from] sinks::Error),
@@ -23,6 +29,15 @@ pub(crate) enum Error {
         before: String,
         /// In the configuration.
         now: String,
+    },
+    /// What was remembered is of another kind of database.
+    #[error(
+        "the checkpoint in {state} is of another kind of database than the configuration names. Go back to that one; or \
+         give this one a pipeline with a name of its own"
+    )]
+    AnotherKind {
+        /// Where the checkpoint is.
+        state: String,
     },
     /// A slot is to be adopted, and there is a history already.
     #[error(
@@ -57,20 +72,30 @@ pub(crate) enum Error {
     SinkWasStalled,
 }
 
+impl Error {
+    /// Whether it is the database's.
+    pub(crate) fn is_source_s(&self) -> bool {
+        matches!(self, Self::Postgres(_) | Self::Binlog(_) | Self::Poll(_))
+    }
+}
+
 impl From<wal_reader::Refusal> for Error {
     fn from(refusal: wal_reader::Refusal) -> Self {
-        Self::Source(refusal.into())
+        Self::Postgres(refusal.into())
     }
 }
 
 impl Failure for Error {
     fn is_retryable(&self) -> bool {
         match self {
-            Self::Source(error) => error.is_retryable(),
+            Self::Postgres(error) => error.is_retryable(),
+            Self::Binlog(error) => error.is_retryable(),
+            Self::Poll(error) => error.is_retryable(),
             Self::Sink(error) => error.is_retryable(),
             Self::Checkpoint(error) => error.is_retryable(),
             Self::SinkStalls | Self::SinkWasStalled => true,
             Self::AnotherSink { .. }
+            | Self::AnotherKind { .. }
             | Self::AlreadyBegun { .. }
             | Self::NoSuchSlot { .. }
             | Self::TableLeftOut { .. } => false,
@@ -79,12 +104,15 @@ impl Failure for Error {
 
     fn is_about_credentials(&self) -> bool {
         match self {
-            Self::Source(error) => error.is_about_credentials(),
+            Self::Postgres(error) => error.is_about_credentials(),
+            Self::Binlog(error) => error.is_about_credentials(),
+            Self::Poll(error) => error.is_about_credentials(),
             Self::Sink(error) => error.is_about_credentials(),
             Self::Checkpoint(_)
             | Self::SinkStalls
             | Self::SinkWasStalled
             | Self::AnotherSink { .. }
+            | Self::AnotherKind { .. }
             | Self::AlreadyBegun { .. }
             | Self::NoSuchSlot { .. }
             | Self::TableLeftOut { .. } => false,
@@ -93,7 +121,9 @@ impl Failure for Error {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Source(error) => error.code(),
+            Self::Postgres(error) => error.code(),
+            Self::Binlog(error) => error.code(),
+            Self::Poll(error) => error.code(),
             Self::Sink(error) => error.code(),
             Self::Checkpoint(error) => error.code(),
             Self::SinkWasStalled => "CDC-RUN-001",
@@ -102,6 +132,7 @@ impl Failure for Error {
             Self::AlreadyBegun { .. } => "CDC-RUN-004",
             Self::NoSuchSlot { .. } => "CDC-RUN-005",
             Self::TableLeftOut { .. } => "CDC-RUN-006",
+            Self::AnotherKind { .. } => "CDC-RUN-007",
         }
     }
 }

@@ -44,13 +44,21 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command, ConfigCommand, Global};
-use crate::commands::{check, completions, init, run, slot, snapshot, status as status_command, tail};
+use crate::commands::{
+    check, completions, init, replay, resync, run, service, slot, snapshot, state, status as status_command,
+    tail,
+};
 use crate::config::Config;
 use crate::diagnostics::{Colour, Problem};
 use crate::exit::ExitStatus;
 use crate::pipeline::Mode;
 use crate::progress::Terminal;
 use crate::spans::Exporter;
+
+/// In C libraries too: librdkafka takes several pieces a message on one thread and frees them on another, which costs the
+/// system's allocator a third of all CPU to Kafka (docs/decisions/2026-11-22-an-allocator-for-librdkafka.md).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -100,6 +108,10 @@ async fn perform(command: Command, global: &Global, terminal: &Terminal) -> Resu
         Command::Check { json } => check::check(&load(global)?, json).await,
         Command::Tail(args) => tail::tail(&load(global)?, &args).await,
         Command::Status { healthy, json } => status_command::status(&load(global)?, healthy, json).await,
+        Command::Resync(args) => resync::resync(&load(global)?, &args),
+        Command::Replay(args) => replay::replay(&load(global)?, &args).await,
+        Command::State(command) => state::state(&load(global)?, &command).await,
+        Command::Service(command) => service::service(&load(global)?, &global.file().0, &command),
         Command::Slot(command) => slot::slot(load(global)?, command).await,
         Command::Config(ConfigCommand::Show) => {
             let (file, named) = global.file();

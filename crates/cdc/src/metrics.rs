@@ -28,6 +28,7 @@ pub(crate) fn text(report: &Report) -> String {
     state(ours, report);
     events(ours, report);
     errors(ours, report);
+    scans(ours, report);
     for (name, help, value) in gauges(report) {
         gauge(ours, name, help, value);
     }
@@ -83,6 +84,10 @@ fn errors(registry: &mut Registry, report: &Report) {
     retries.inc_by(report.retries);
     let help = "How often both ends were opened anew from the checkpoint after a failure";
     add(registry, "cdc_retries", help, retries);
+    let dead_letters = Counter::<u64>::default();
+    dead_letters.inc_by(report.dead_letters);
+    let help = "Events that the sink's other end refused for good, in its dead-letter file";
+    add(registry, "cdc_dead_letters", help, dead_letters);
     let errors = Family::<Labels, Counter>::default();
     for (code, count) in &report.error_counts {
         errors.get_or_create(&vec![("code", code.clone())]).inc_by(*count);
@@ -90,12 +95,29 @@ fn errors(registry: &mut Registry, report: &Report) {
     add(registry, "cdc_errors", "Failures by code (docs/errors.md)", errors);
 }
 
+fn scans(registry: &mut Registry, report: &Report) {
+    if report.scans.is_empty() {
+        return;
+    }
+    let family = Family::<Labels, Gauge<f64, AtomicU64>>::default;
+    let (rows, seconds, age) = (family(), family(), family());
+    for scan in &report.scans {
+        let table = vec![("table", scan.resource.clone())];
+        rows.get_or_create(&table).set(scan.rows as f64);
+        seconds.get_or_create(&table).set(scan.seconds);
+        age.get_or_create(&table).set(scan.seconds_ago as f64);
+    }
+    add(registry, "cdc_scan_rows", "Rows that the last scan of a polled table read", rows);
+    add(registry, "cdc_scan_seconds", "How long the last scan of a polled table took", seconds);
+    add(registry, "cdc_scan_age_seconds", "Time since the last scan of a polled table ended", age);
+}
+
 fn gauges(report: &Report) -> Vec<(&'static str, &'static str, Option<f64>)> {
     let flag = |flag: bool| Some(f64::from(u8::from(flag)));
     let count = |count: u64| Some(count as f64);
     let slot = report.source.slot.as_ref();
     let load = report.load.unwrap_or_default();
-    let age = report.checkpoint.and_then(|saved| saved.age_seconds);
+    let age = report.checkpoint.as_ref().and_then(|saved| saved.age_seconds);
     vec![
         ("cdc_healthy", "Whether the pipeline's loop is alive", flag(report.is_healthy)),
         ("cdc_ready", "Whether changes arrive in the sink", flag(report.is_ready)),
@@ -126,6 +148,11 @@ fn gauges(report: &Report) -> Vec<(&'static str, &'static str, Option<f64>)> {
             "cdc_slot_idle_left_seconds",
             "Time until the server may give the slot up because nobody reads it; absent while somebody does",
             slot.and_then(|slot| slot.idle_left_seconds).and_then(count),
+        ),
+        (
+            "cdc_log_purge_left_seconds",
+            "Time until the server may purge what is still needed of its binary log; absent without such a limit",
+            report.source.purge_left_seconds.and_then(count),
         ),
         ("cdc_in_flight_events", "Events read and not durable yet", count(report.in_flight.events)),
         ("cdc_in_flight_bytes", "Encoded bytes read and not durable yet", count(report.in_flight.bytes)),
@@ -248,7 +275,11 @@ mod tests {
     /// The metrics of the table in docs/metrics.md are those that are served, of the same type.
     #[tokio::test(start_paused = true)]
     async fn every_metric_is_documented_and_nothing_else() {
-        let text = text(&busy().await.report());
+        let mut report = busy().await.report();
+        // Not of the same source as a slot.
+        report.source.purge_left_seconds = Some(3600);
+        report.scans = vec![crate::status::ScanReport::default()];
+        let text = text(&report);
         let served: BTreeSet<(String, String)> = text
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))

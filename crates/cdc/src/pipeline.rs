@@ -7,9 +7,12 @@
 //! | file | what |
 //! |---|---|
 //! | `postgres` | making sure that the log, the slot and the checkpoint belong together |
+//! | `mysql` | the same for a binary log |
+//! | `poll` | a database without a log: what scans find, to the sink |
 //! | `adopt` | going on where another program's slot stands |
 //! | `history` | which tables there were and are |
-//! | `delivery` | batches to the sink, what their arrival makes safe, and saving it |
+//! | `delivery` | batches to the sink, and what their arrival makes safe |
+//! | `saves` | what of that is saved, and is being saved beside the loop |
 //! | `first_load` | tables as they stand, before any change is sent |
 //! | `streaming` | changes as they come |
 //! | `reload` | tables as they stand, while changes come |
@@ -24,21 +27,28 @@ mod catch_up;
 mod delivery;
 mod first_load;
 mod history;
+pub(crate) mod mysql;
+pub(crate) mod poll;
 mod postgres;
 mod reload;
+mod saves;
 mod stall;
 mod streaming;
 mod tables;
 
 use std::sync::Arc;
 
-use event::{BatchLimits, BatchPool, Encoder, Failure, Sink};
+use checkpoint::Checkpoint;
+use event::{BatchLimits, BatchPool, Database, Encoder, Failure, Format, Sink};
+use sinks::Retained;
 use tokio::sync::mpsc;
+use tracing::Span;
+use wal_reader::Options;
 
 pub(crate) use self::adopt::adopt;
 use self::backoff::Backoff;
 use self::delivery::Delivery;
-use self::history::LeftOut;
+use self::history::{LeftOut, Since};
 use self::postgres::Prepared;
 pub(crate) use self::postgres::{options, prepare, slot_created, start_over};
 use self::tables::{Sent, TableWatch};
@@ -88,6 +98,14 @@ enum Ended {
     OtherTables,
 }
 
+/// What a sink is told of the pipeline.
+pub(crate) fn about(config: &Config) -> sinks::Pipeline {
+    sinks::Pipeline {
+        source: config.pipeline.name.to_string(),
+        memory_bytes: config.pipeline.buffer_mb.bytes(),
+    }
+}
+
 impl Pipeline {
     /// Runs until it is done, told to stop, or in need of a person.
     pub(crate) async fn run(mut self, mut store: Store) -> Result<(), Error> {
@@ -108,7 +126,7 @@ impl Pipeline {
                     return Err(error);
                 }
             };
-            past.reads_whole |= matches!(error, Error::Source(wal_reader::Error::MessagesInDoubt { .. }));
+            past.reads_whole |= matches!(error, Error::Postgres(wal_reader::Error::MessagesInDoubt { .. }));
             let wait = backoff.next();
             self.status.waiting(&error);
             tracing::warn!(code = error.code(), %error, retry_in_ms = wait.as_millis() as u64, "trying again from the checkpoint");
@@ -122,10 +140,7 @@ impl Pipeline {
     /// Opens the sink first: a slot that nobody reads from fills the server's disk.
     async fn attempt(&mut self, store: &mut Store, past: &mut Past) -> Result<Ended, Error> {
         self.status.starting();
-        let about = sinks::Pipeline {
-            source: self.config.pipeline.name.to_string(),
-            memory_bytes: self.config.pipeline.buffer_mb.bytes(),
-        };
+        let about = about(&self.config);
         let framing = self.config.format.framing();
         match self.config.sink.clone() {
             config::Sink::Kafka(options) => {
@@ -133,6 +148,9 @@ impl Pipeline {
             }
             config::Sink::Nats(options) => {
                 self.deliver(sinks::Nats::open(&options, &about), store, past).await
+            }
+            config::Sink::Http(options) => {
+                self.deliver(sinks::Http::open(&options, &about, framing), store, past).await
             }
             config::Sink::File(options) => {
                 self.deliver(async { sinks::File::open(&options, framing) }, store, past).await
@@ -148,21 +166,40 @@ impl Pipeline {
 
     async fn deliver<K>(
         &mut self,
-        opening: impl Future<Output = Result<K, K::Error>>,
+        opening: impl Future<Output = Result<K, sinks::Error>>,
         store: &mut Store,
         past: &mut Past,
     ) -> Result<Ended, Error>
     where
-        K: Sink,
-        Error: From<K::Error>,
+        K: Sink<Error = sinks::Error>,
     {
         let span = spans::open(self.status.pipeline());
         let sink = tokio::select! {
             opened = opening => opened?,
             () = self.shutdown.requested() => return Ok(Ended::Done),
         };
-        let config::Source::Postgres(source) = self.config.source.clone();
-        let mut options = options(&source, &self.config)?;
+        let retain = self.config.retain.map(|retain| retain.options(self.config.pipeline.retained()));
+        let sink = Retained::open(sink, retain.as_ref(), self.config.format.name())?;
+        match self.config.source.clone() {
+            config::Source::Postgres(source) => self.send_postgres(&source, sink, store, past, span).await,
+            config::Source::Mysql(source) => self.send_mysql(&source, sink, store, past, span).await,
+            config::Source::Odbc(source) => self.send_polled(&source, sink, past, span).await,
+        }
+    }
+
+    async fn send_postgres<K>(
+        &mut self,
+        source: &config::Postgres,
+        sink: K,
+        store: &mut Store,
+        past: &mut Past,
+        span: Span,
+    ) -> Result<Ended, Error>
+    where
+        K: Sink,
+        Error: From<K::Error> + From<wal_reader::Error> + From<binlog_reader::Error>,
+    {
+        let mut options = options(source, &self.config)?;
         if past.reads_whole {
             options.spool = None;
         }
@@ -173,10 +210,58 @@ impl Pipeline {
         past.was_accepted = true;
         drop(span);
         let known = checkpoint.tables.keys().cloned().collect();
-        let sent = Sent { tables: survey.tables, known, new_tables: self.config.source.new_tables() };
+        let sent = Sent { tables: survey.tables, known, new_tables: source.new_tables };
         past.left_out.say(sent.worth_saying(survey.left_out), &self.status);
         let tables = TableWatch::start(&options, sent, Arc::clone(&self.status), past.left_out.clone());
         let format = self.config.format.encoding(options.connection.database());
+        let taken_in = |since| Options { since, ..options.clone() };
+        self.send(sink, checkpoint, store, &options, taken_in, &tables, format).await
+    }
+
+    async fn send_mysql<K>(
+        &mut self,
+        source: &config::Mysql,
+        sink: K,
+        store: &mut Store,
+        past: &mut Past,
+        span: Span,
+    ) -> Result<Ended, Error>
+    where
+        K: Sink,
+        Error: From<K::Error> + From<wal_reader::Error> + From<binlog_reader::Error>,
+    {
+        let options = mysql::options(source, &self.config)?;
+        let checkpoint = tokio::select! {
+            ready = mysql::prepare(&options, store, &self.config, sink.destination()) => ready?,
+            () = self.shutdown.requested() => return Ok(Ended::Done),
+        };
+        past.was_accepted = true;
+        drop(span);
+        // Whatever becomes of tables is in the log.
+        let tables = TableWatch::none();
+        let format = self.config.format.encoding("");
+        let taken_in = |since| binlog_reader::Options { since, ..options.clone() };
+        self.send(sink, checkpoint, store, &options, taken_in, &tables, format).await
+    }
+
+    /// Loads what is due, and sends changes from the checkpoint on. `taken_in`: the database, with what is sent of each
+    /// table.
+    #[allow(clippy::too_many_arguments)]
+    async fn send<D, K>(
+        &mut self,
+        sink: K,
+        checkpoint: Checkpoint,
+        store: &mut Store,
+        database: &D,
+        taken_in: impl FnOnce(Since) -> D,
+        tables: &TableWatch,
+        format: Format,
+    ) -> Result<Ended, Error>
+    where
+        D: Database,
+        K: Sink,
+        Error: From<D::Error> + From<K::Error>,
+    {
         let encoder = Encoder::new(self.config.pipeline.name.as_str(), checkpoint.epoch, format);
         let budget_bytes = self.config.pipeline.buffer_mb.bytes();
         let limits =
@@ -185,7 +270,7 @@ impl Pipeline {
         let mut delivery =
             Delivery::new(sink, pool, budget_bytes, checkpoint, store, Arc::clone(&self.status));
         if !delivery.checkpoint.is_streaming
-            && !first_load::run(&mut delivery, &options, &mut self.shutdown).await?
+            && !first_load::run(&mut delivery, database, &mut self.shutdown).await?
         {
             return Ok(Ended::Done);
         }
@@ -193,8 +278,9 @@ impl Pipeline {
         if mode == Mode::Load && delivery.checkpoint.pending_loads().next().is_none() {
             return Ok(Ended::Done);
         }
-        let taken_in = history::only_taken_in(options.clone(), &delivery.checkpoint, &self.config);
+        let Some(position) = delivery.checkpoint.position.clone() else { return Ok(Ended::Done) };
+        let taken_in = taken_in(history::only_taken_in(&delivery.checkpoint, &self.config));
         let (requests, shutdown) = (&mut self.requests, &mut self.shutdown);
-        streaming::run(&mut delivery, &options, &taken_in, mode, &tables, requests, shutdown).await
+        streaming::run(&mut delivery, database, &taken_in, &position, mode, tables, requests, shutdown).await
     }
 }

@@ -20,16 +20,19 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use event::{Batch, Failure, Lsn, Position, TableName};
+use event::{Batch, BinlogOffset, Failure, Finished, LogPlace, Position, TableName};
+use poll_reader::Scanned;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use wal_reader::watch::Sight;
 
+#[cfg(test)]
+pub(crate) use self::report::ScanReport;
 pub(crate) use self::report::{Moment, Report, State, TableReport};
 
 use self::inner::{Inner, Phase};
 use self::tally::Tally;
 use crate::config::PipelineName;
 use crate::diagnostics::news;
+use crate::watch::Sight;
 
 /// A pipeline's state, shared by all who show it.
 #[derive(Debug)]
@@ -88,11 +91,12 @@ impl Status {
     }
 
     /// A piece of a table is durable in the sink; perhaps the last one.
-    pub(crate) fn unit_loaded(&self, unit: &wal_reader::Finished, is_last: bool) {
+    pub(crate) fn unit_loaded(&self, unit: &Finished, is_last: bool) {
         self.table_loaded(&unit.table, unit.rows, is_last);
     }
 
-    fn table_loaded(&self, table: &TableName, rows: u64, is_last: bool) {
+    /// So many more rows of a table that is read the first time; perhaps the last ones.
+    pub(crate) fn table_loaded(&self, table: &TableName, rows: u64, is_last: bool) {
         let mut inner = self.lock();
         let version = inner.next_version();
         inner.tables.unit_loaded(table, rows, is_last, version);
@@ -176,13 +180,18 @@ impl Status {
         let mut inner = self.lock();
         inner.sent(tally, Instant::now());
         if let Some(reached) = batch.reached() {
-            inner.read(reached.position);
+            inner.read(&reached.position);
         }
     }
 
     /// The sink durably has everything up to here.
-    pub(crate) fn delivered(&self, position: Position) {
+    pub(crate) fn delivered(&self, position: &Position) {
         self.lock().delivered(position);
+    }
+
+    /// The sink has put so many events aside, because the other end refuses them for good.
+    pub(crate) fn dead_letters(&self, count: u64) {
+        self.lock().dead_letters += count;
     }
 
     /// So many of the batches that were sent last are not durable yet.
@@ -190,17 +199,30 @@ impl Status {
         self.lock().in_flight(batches, bytes, Instant::now());
     }
 
+    /// A scan of a polled database is over.
+    pub(crate) fn scanned(&self, scanned: &Scanned) {
+        self.lock().scanned(scanned, Instant::now());
+    }
+
     /// Where the database's log ends.
-    pub(crate) fn log_end(&self, end: Lsn) {
+    pub(crate) fn log_end(&self, end: LogPlace) {
         self.lock().lag.log_end(end, Instant::now());
     }
 
     /// This position is saved; none while there is none yet.
-    pub(crate) fn saved(&self, position: Option<Position>) {
+    pub(crate) fn saved(&self, position: Option<&Position>) {
         let Some(position) = position else { return };
         let mut inner = self.lock();
         inner.delivered(position);
-        inner.saved = Some((position, Instant::now()));
+        inner.saved = Some((position.clone(), Instant::now()));
+    }
+
+    /// From where on the binary log is still needed: where a new start would go on.
+    pub(crate) fn needed_offset(&self) -> Option<BinlogOffset> {
+        match &self.lock().saved {
+            Some((Position::Binlog(position), _)) => Some(position.offset),
+            _ => None,
+        }
     }
 
     /// The picture of it all.

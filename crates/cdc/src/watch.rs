@@ -4,18 +4,18 @@ use std::time::Duration;
 use event::Failure as _;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use wal_reader::watch::{Sight, estimated_rows, look};
-use wal_reader::wire::{self, Connection, Mode};
-use wal_reader::{Error, Options};
 
+use self::danger::Danger;
+pub(crate) use self::eye::Eye;
+pub(crate) use self::sight::Sight;
 use crate::status::Status;
 
-use self::danger::{Danger, SlotInDanger};
-
 mod danger;
+mod eye;
+mod sight;
 
 /// Looks at the database every few seconds, from a connection of its own, until it is dropped. So the lag grows and the
-/// slot's WAL is known also while the pipeline reads nothing; and whatever fails here, the pipeline goes on.
+/// slot's WAL, or how long the log is kept, is known also while the pipeline reads nothing; and whatever fails here, the pipeline goes on.
 #[derive(Debug)]
 pub(crate) struct SourceWatch(JoinHandle<()>);
 
@@ -27,10 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 impl SourceWatch {
     /// Starts looking.
-    pub(crate) fn start(options: Options, status: Arc<Status>) -> Self {
-        Self(tokio::spawn(async move {
-            Watcher { options, status, connection: None, danger: Danger::Safe }.run().await
-        }))
+    pub(crate) fn start(eye: Eye, status: Arc<Status>) -> Self {
+        Self(tokio::spawn(async move { Watcher { eye, status, danger: Danger::Safe }.run().await }))
     }
 }
 
@@ -41,9 +39,8 @@ impl Drop for SourceWatch {
 }
 
 struct Watcher {
-    options: Options,
+    eye: Eye,
     status: Arc<Status>,
-    connection: Option<Connection>,
     danger: Danger,
 }
 
@@ -53,14 +50,14 @@ impl Watcher {
         let mut has_estimates = false;
         loop {
             let wants_estimates = !has_estimates && self.status.has_loads();
-            let sight = match timeout(PATIENCE, self.look(wants_estimates)).await {
+            let sight = match timeout(PATIENCE, self.eye.look(&self.status, wants_estimates)).await {
                 Ok(Ok(sight)) => {
                     // Streaming without having loaded: nothing to guess.
                     has_estimates |= wants_estimates || self.status.is_streaming();
                     Some(sight)
                 }
                 Ok(Err(error)) => {
-                    tracing::debug!(%error, "the slot's WAL and the log's end are not known just now");
+                    tracing::debug!(%error, "what the server keeps of its log is not known just now");
                     None
                 }
                 Err(_) => {
@@ -69,41 +66,27 @@ impl Watcher {
                 }
             };
             let is_reachable = sight.is_some();
-            let has_no_slot = sight.as_ref().is_some_and(|sight| sight.slot.is_none());
+            let is_incomplete = sight.as_ref().is_some_and(Sight::is_incomplete);
             if let Some(sight) = &sight {
                 self.warn(sight);
             }
             self.status.seen(sight);
             // A database that is away is looked for no more often than one that is there.
-            let wants_more = is_reachable && (has_no_slot || !has_estimates);
+            let wants_more = is_reachable && (is_incomplete || !has_estimates);
             sleep(if wants_more { LOOK_SOON } else { LOOK_EVERY }).await;
         }
     }
 
-    /// Once at each crossing, well before the slot is lost.
+    /// Once at each crossing, well before the way on is lost.
     fn warn(&mut self, sight: &Sight) {
         let before = self.danger;
-        self.danger = Danger::of(sight, before);
+        self.danger = Danger::of(sight.share_left(), before);
         if self.danger > before {
-            let failure = SlotInDanger::of(sight, self.danger);
+            let failure = sight.failure(self.danger);
             self.status.trouble(&failure);
-            tracing::warn!(code = failure.code(), slot = self.options.slot, "{failure}");
+            tracing::warn!(code = failure.code(), "{failure}");
         } else if self.danger < before && self.danger == Danger::Safe {
-            tracing::info!(slot = self.options.slot, "the slot is in no danger any more");
+            tracing::info!("what the pipeline needs of the server's log is in no danger any more");
         }
-    }
-
-    async fn look(&mut self, wants_estimates: bool) -> Result<Sight, Error> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => wire::connect(&self.options.connection, Mode::Sql).await?,
-        };
-        if wants_estimates {
-            let estimates = estimated_rows(&mut connection).await?;
-            self.status.rows_expected(&estimates);
-        }
-        let sight = look(&mut connection, &self.options.slot).await?;
-        self.connection = Some(connection);
-        Ok(sight)
     }
 }

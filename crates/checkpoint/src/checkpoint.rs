@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use event::{Fences, KeyBound, LoadRequest, Lsn, Position, TableName};
+use event::{Fences, KeyBound, LoadRequest, LogPlace, Position, Prepared, Remembered, Shapes, TableName};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Safe;
@@ -23,10 +23,16 @@ pub struct Checkpoint {
     /// Whether changes were sent already in this epoch. Until then tables are loaded without regard to the stream.
     pub is_streaming: bool,
     /// Every table this pipeline knows.
-    #[serde(with = "pairs")]
+    #[serde(with = "event::by_table")]
     pub tables: BTreeMap<TableName, TableState>,
     /// What finished loads contain, until the log has passed them.
     pub fences: Fences,
+    /// How tables looked, where the log does not say it.
+    #[serde(default, skip_serializing_if = "Shapes::is_empty")]
+    pub shapes: Shapes,
+    /// Transactions that are prepared and not decided.
+    #[serde(default, skip_serializing_if = "Prepared::is_empty")]
+    pub prepared: Prepared,
 }
 
 /// Names one log: a position means nothing in another.
@@ -43,6 +49,13 @@ pub enum SourceIdentity {
         database: String,
         /// The slot's name.
         slot: String,
+    },
+    /// A server's binary log.
+    Binlog {
+        /// Whose: MySQL's `@@server_uuid`, or what tells servers of MariaDB apart.
+        server: String,
+        /// What the names of its files begin with, up to the number.
+        base: String,
     },
 }
 
@@ -67,7 +80,7 @@ pub struct TableState {
     /// Its changes are sent from there in the log on: before, it was not known, and its load has them. What an earlier run left
     /// out must not come among what that run sent.
     #[serde(default)]
-    pub since: Lsn,
+    pub since: LogPlace,
     /// How far its load is.
     pub load: LoadState,
     /// How it is to be loaded, while it is.
@@ -116,19 +129,28 @@ impl Checkpoint {
             is_streaming: false,
             tables: BTreeMap::new(),
             fences: Fences::default(),
+            shapes: Shapes::default(),
+            prepared: Prepared::default(),
         }
     }
 
-    /// Takes over what the ledger says is safe, and forgets the fences that the log has passed with it.
+    /// What the log's reader looks at and adds to.
+    pub fn remembered(&mut self) -> Remembered<'_> {
+        Remembered { fences: &mut self.fences, shapes: &mut self.shapes, prepared: &mut self.prepared }
+    }
+
+    /// Takes over what the ledger says is safe, and forgets what the log has passed with it.
     pub fn advance(&mut self, safe: Safe) {
         for (table, table_seq) in safe.table_seqs {
             // One that was renamed meanwhile comes under a name that nothing was loaded under: that is still to be done.
             let unknown = || TableState { load: LoadState::Absent, ..TableState::default() };
             self.tables.entry(table).or_insert_with(unknown).table_seq = table_seq;
         }
+        let place = safe.position.place();
         self.position = Some(safe.position);
-        let Position::Postgres(lsn) = safe.position;
-        self.fences.forget_before(lsn);
+        self.fences.forget_before(place);
+        self.shapes.forget_before(place);
+        self.prepared.forget_before(place);
     }
 
     /// The tables whose load is not finished, and where each goes on.
@@ -147,28 +169,5 @@ impl Checkpoint {
     /// The number of each table's last change.
     pub fn table_seqs(&self) -> impl Iterator<Item = (&TableName, u64)> {
         self.tables.iter().map(|(name, table)| (name, table.table_seq))
-    }
-}
-
-/// JSON has no maps with structured keys: a list of pairs.
-mod pairs {
-    use std::collections::BTreeMap;
-
-    use event::TableName;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::TableState;
-
-    pub(super) fn serialize<S: Serializer>(
-        tables: &BTreeMap<TableName, TableState>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        tables.iter().collect::<Vec<_>>().serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<TableName, TableState>, D::Error> {
-        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
 }

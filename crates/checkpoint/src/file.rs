@@ -112,7 +112,7 @@ mod tests {
                 table_seq: 12,
                 limits: "rows (id > 5)".to_owned(),
                 incarnation: "16384/16399".to_owned(),
-                since: Lsn::from(7),
+                since: Lsn::from(7).into(),
                 type_parts: [("label 16401".to_owned(), "sad".to_owned())].into(),
                 attached: [(16405, "791".to_owned())].into(),
                 load,
@@ -121,8 +121,10 @@ mod tests {
         );
         let snapshot = XidSnapshot { xmin: 10, xmax: 20, xip: vec![10, 15] };
         let range = Some(KeyRange { from: None, to: Some(KeyBound::Int(7)) });
-        let voided = Some((Lsn::from(0x1A00), 3));
-        checkpoint.fences.add(orders, Fence { snapshot, limit: Lsn::from(0x1A2C), range, voided });
+        let voided = Some((Lsn::from(0x1A00).into(), 3));
+        checkpoint
+            .fences
+            .add(orders, Fence { snapshot: Some(snapshot), limit: Lsn::from(0x1A2C).into(), range, voided });
         checkpoint
     }
 

@@ -66,7 +66,7 @@ proptest! {
                 Step::Arrive(percent) => {
                     durable += (sent - durable) * percent / 100;
                     if let Some(now) = ledger.durable(durable) {
-                        let Position::Postgres(position) = now.position;
+                        let Position::Postgres(position) = now.position else { panic!("a binary log") };
                         safe = u64::from(position);
                     }
                     let expected =

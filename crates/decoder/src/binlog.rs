@@ -21,6 +21,7 @@ mod payload;
 mod plan;
 mod query;
 mod rows;
+mod selected;
 mod table_map;
 mod value;
 
@@ -35,4 +36,5 @@ pub use payload::{PayloadEvents, TransactionPayload};
 pub use plan::RowPlan;
 pub use query::{Query, QueryVariables};
 pub use rows::{Changes, Rows, RowsKind};
+pub use selected::{SelectPlan, Selected};
 pub use table_map::TableMap;

@@ -99,6 +99,14 @@ pub enum Error {
         /// Why, and what to do.
         detail: &'static str,
     },
+    /// A column's type is none that is known.
+    #[error("column \"{column}\" has type {type_name}, which is not known: the server is too new")]
+    UnknownType {
+        /// Its name.
+        column: String,
+        /// As `information_schema` calls it.
+        type_name: String,
+    },
     /// Of a column it is not known what its stored values mean.
     #[error("binlog: of column {position} of {table}, counted from 0, it is not known {detail}")]
     UndefinedColumn {
@@ -108,6 +116,14 @@ pub enum Error {
         position: usize,
         /// What is not known, and what to do.
         detail: &'static str,
+    },
+    /// A SELECT gave a value that its column's type can't have.
+    #[error("a SELECT gave a value for column \"{column}\" that its type {type_name} does not have")]
+    SelectedValue {
+        /// Its name.
+        column: String,
+        /// As `information_schema` calls it.
+        type_name: String,
     },
 }
 
@@ -128,8 +144,9 @@ impl event::Failure for Error {
             Self::MalformedEvent { .. } => "CDC-DEC-008",
             Self::UnknownEvent { .. } => "CDC-DEC-009",
             Self::Checksum { .. } => "CDC-DEC-010",
-            Self::UnsupportedColumn { .. } => "CDC-DEC-011",
+            Self::UnsupportedColumn { .. } | Self::UnknownType { .. } => "CDC-DEC-011",
             Self::UndefinedColumn { .. } => "CDC-DEC-012",
+            Self::SelectedValue { .. } => "CDC-DEC-013",
         }
     }
 }

@@ -43,6 +43,7 @@
 //! | `binlog/header`, `binlog/format`, `binlog/event` | what stands around events, a file of them, every kind of them |
 //! | `binlog/table_map`, `binlog/definition`, `binlog/plan` | how rows are stored, what that means, both together |
 //! | `binlog/rows`, `binlog/value`, `binlog/json` | row images, values, MySQL's binary JSON |
+//! | `packets` | the packets that MySQL and MariaDB speak in |
 //! | `error` | what can be wrong |
 //!
 //! Nothing here does IO or needs a runtime. What a server with pinned settings writes is assumed only for the
@@ -52,6 +53,7 @@
 pub mod binlog;
 pub mod copy;
 mod error;
+pub mod packets;
 pub mod pgoutput;
 mod row;
 mod types;

@@ -12,6 +12,7 @@ use event::{Bytes, Cell, Mask, Use};
 pub(crate) use builtin::builtin_name;
 use builtin::is_builtin;
 pub(crate) use datetime::{days_in_month, days_since_1970};
+pub(crate) use mask::cell as mask_cell;
 
 /// How the values of one column are read: made once, used for every row.
 ///

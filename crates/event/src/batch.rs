@@ -165,6 +165,21 @@ impl Batch {
         }
     }
 
+    /// Takes a message that was encoded earlier.
+    pub fn push_encoded(
+        &mut self,
+        op: Op,
+        route: &Arc<Route>,
+        id: &[u8],
+        key: Option<&[u8]>,
+        payload: Option<&[u8]>,
+    ) {
+        let Self { buffers: Buffers { bytes, entries }, routes, .. } = self;
+        let mut copy = |part: &[u8]| append(bytes, |out| out.extend_from_slice(part));
+        let (id, key, payload) = (copy(id), key.map(&mut copy), payload.map(&mut copy));
+        entries.push(Entry { op, route_number: routes.number_of(route), id, key, payload });
+    }
+
     /// The message key that an event would have here, if any.
     pub fn key_of(&self, event: &Event<'_>) -> Option<Vec<u8>> {
         let encoder = &self.shared.encoder;
@@ -182,10 +197,26 @@ impl Batch {
         position: Position,
         table_seqs: impl IntoIterator<Item = (&'t Arc<Route>, u64)>,
     ) {
-        let reached =
-            self.reached.get_or_insert_with(|| Reached { position, messages: 0, table_seqs: HashMap::new() });
-        reached.position = position;
-        reached.messages = self.buffers.entries.len();
+        self.mark_onward(|| position.clone(), |reached| reached.clone_from(&position), table_seqs);
+    }
+
+    /// The same for positions that are costly as a whole: the batch's first one is made, and later ones are the one before
+    /// moved on.
+    pub fn mark_onward<'t>(
+        &mut self,
+        first: impl FnOnce() -> Position,
+        move_on: impl FnOnce(&mut Position),
+        table_seqs: impl IntoIterator<Item = (&'t Arc<Route>, u64)>,
+    ) {
+        let messages = self.buffers.entries.len();
+        let reached = match &mut self.reached {
+            Some(reached) => {
+                move_on(&mut reached.position);
+                reached.messages = messages;
+                reached
+            }
+            none => none.insert(Reached { position: first(), messages, table_seqs: HashMap::new() }),
+        };
         for (route, table_seq) in table_seqs {
             reached.table_seqs.insert(Arc::clone(route), table_seq);
         }

@@ -54,6 +54,14 @@ pub enum Bytes<'a> {
     Hex(Cow<'a, [u8]>),
 }
 
+impl Cell<'_> {
+    /// The same room for cells of another lifetime: collecting no items of the same size in place keeps it.
+    pub fn emptied<'b>(mut cells: Vec<Self>) -> Vec<Cell<'b>> {
+        cells.clear();
+        cells.into_iter().map_while(|_| None).collect()
+    }
+}
+
 impl Bytes<'_> {
     /// How many bytes of data these are.
     pub fn data_len(&self) -> usize {

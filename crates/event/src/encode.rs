@@ -7,7 +7,7 @@ pub(crate) mod protobuf;
 use std::sync::Arc;
 
 pub use debezium::{DebeziumDecimals, DebeziumOptions, DebeziumTimes};
-pub use json::{JsonBigint, JsonOptions};
+pub use json::{DOCUMENT, JsonBigint, JsonOptions, write_json_object};
 
 use crate::{Before, Body, Event, Route, id};
 

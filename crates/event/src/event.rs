@@ -6,7 +6,7 @@ use crate::{Cell, EventPosition, KeyRange, LoadPart, Table};
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     /// Where it stands in the log. A load's events stand at the log position their snapshot was taken at.
-    pub position: EventPosition,
+    pub position: EventPosition<'a>,
     /// The transaction it belongs to; none for loads, heartbeats and non-transactional messages.
     pub transaction: Option<Transaction<'a>>,
     /// When this program received it, in microseconds since 1970-01-01T00:00:00Z. The only part of a stream event

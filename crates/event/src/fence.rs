@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cell, Lsn, TableName};
+use crate::{Cell, LogPlace, TableName, by_table};
 
 /// A PostgreSQL snapshot: which transactions it sees. `pg_current_snapshot()` as numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,15 +20,16 @@ pub struct XidSnapshot {
 /// One unit's read: which transactions it contains, for which keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fence {
-    /// What the read saw.
-    pub snapshot: XidSnapshot,
-    /// The WAL insert position right after the snapshot. A transaction that committed at or after it is not
-    /// contained, whatever its xid: a crash with asynchronous commits hands the same xid out again.
-    pub limit: Lsn,
+    /// Which of the transactions before the limit the read saw; none: all of them.
+    #[serde(default)]
+    pub snapshot: Option<XidSnapshot>,
+    /// How far the log reached right after the snapshot. A transaction that committed at or after it is not contained,
+    /// whatever its xid: a crash with asynchronous commits hands the same xid out again.
+    pub limit: LogPlace,
     /// The keys that were read; none for the whole table.
     pub range: Option<KeyRange>,
-    /// The commit LSN and sequence of a TRUNCATE that went out over this read: later changes are not contained.
-    pub voided: Option<(Lsn, u64)>,
+    /// The commit and sequence of a TRUNCATE that went out over this read: later changes are not contained.
+    pub voided: Option<(LogPlace, u64)>,
 }
 
 /// A range of keys of a table whose key is one integer, uuid or date column: `from <= key < to`.
@@ -46,19 +47,29 @@ pub struct KeyRange {
 pub enum KeyBound {
     /// Any signed integer type.
     Int(i64),
+    /// Any unsigned integer type.
+    Uint(u64),
     /// Days since 1970-01-01.
     DateDays(i32),
     /// A UUID's 16 bytes.
     Uuid([u8; 16]),
 }
 
+/// Which transaction it is, as a read is asked whether it contains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TransactionPlace {
+    /// Its id, as PostgreSQL's log has it: 32 bits, circular. 0 in a log whose reads are told apart by places alone.
+    pub xid: u32,
+    /// Its place in the log: in PostgreSQL's, where its commit record starts (Begin's final LSN); in a binary log, where
+    /// it begins.
+    pub commit: LogPlace,
+}
+
 /// Where one change stands: its transaction and its place in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// The transaction's id, as the log has it: 32 bits, circular.
-    pub xid: u32,
-    /// The transaction's commit LSN (Begin's final LSN).
-    pub commit: Lsn,
+    /// The transaction.
+    pub transaction: TransactionPlace,
     /// The change's sequence in the transaction.
     pub tx_seq: u64,
 }
@@ -81,8 +92,14 @@ impl XidSnapshot {
 impl Fence {
     /// Whether the read already contains this change, its key aside.
     pub fn contains(&self, place: Place) -> bool {
-        let voided = self.voided.is_some_and(|voided| (place.commit, place.tx_seq) > voided);
-        !voided && place.commit < self.limit && self.snapshot.sees(place.xid)
+        let voided = self.voided.is_some_and(|voided| (place.transaction.commit, place.tx_seq) > voided);
+        !voided && self.sees(place.transaction)
+    }
+
+    /// Whether the read saw this transaction.
+    pub fn sees(&self, transaction: TransactionPlace) -> bool {
+        let is_visible = |snapshot: &XidSnapshot| snapshot.sees(transaction.xid);
+        transaction.commit < self.limit && self.snapshot.as_ref().is_none_or(is_visible)
     }
 }
 
@@ -91,6 +108,7 @@ impl KeyBound {
     pub fn of(cell: &Cell<'_>) -> Option<Self> {
         match cell {
             Cell::Int(value) => Some(Self::Int(*value)),
+            Cell::Uint(value) => Some(Self::Uint(*value)),
             Cell::DateDays(value) => Some(Self::DateDays(*value)),
             Cell::Uuid(value) => Some(Self::Uuid(*value)),
             _ => None,
@@ -101,6 +119,7 @@ impl KeyBound {
     pub fn cell(self) -> Cell<'static> {
         match self {
             Self::Int(value) => Cell::Int(value),
+            Self::Uint(value) => Cell::Uint(value),
             Self::DateDays(value) => Cell::DateDays(value),
             Self::Uuid(value) => Cell::Uuid(value),
         }
@@ -157,17 +176,22 @@ impl Fences {
         }
         for fence in fences {
             // The first TRUNCATE that goes out is what voids: a replay meets it again at the same place.
-            fence.voided.get_or_insert((place.commit, place.tx_seq));
+            fence.voided.get_or_insert((place.transaction.commit, place.tx_seq));
         }
         false
     }
 
     /// Drops what the log has passed. Only what this leaves may be saved together with that position.
-    pub fn forget_before(&mut self, saved: Lsn) {
+    pub fn forget_before(&mut self, saved: LogPlace) {
         self.0.retain(|_, fences| {
             fences.retain(|fence| fence.limit > saved);
             !fences.is_empty()
         });
+    }
+
+    /// The tables that have some.
+    pub fn tables(&self) -> impl Iterator<Item = &TableName> {
+        self.0.keys()
     }
 
     /// How many fences there are.
@@ -191,28 +215,6 @@ fn cover_all_keys<'a>(ranges: impl Iterator<Item = Option<&'a KeyRange>>) -> boo
         covered_to = covered_to.max(range.to);
     }
     false
-}
-
-/// JSON has no maps with structured keys: a list of pairs.
-mod by_table {
-    use std::collections::BTreeMap;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::{Fence, TableName};
-
-    pub(super) fn serialize<S: Serializer>(
-        map: &BTreeMap<TableName, Vec<Fence>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        map.iter().collect::<Vec<_>>().serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<TableName, Vec<Fence>>, D::Error> {
-        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
-    }
 }
 
 #[cfg(test)]

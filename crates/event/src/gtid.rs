@@ -15,7 +15,8 @@ pub use set::GtidSet;
 /// Who numbers transactions: a server, or a part of what it does that its tag tells apart (MySQL 8.3 and later).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GtidSource {
-    uuid: [u8; 16],
+    /// As a number it is compared in one step, and in the same order.
+    uuid: u128,
     tag: String,
 }
 
@@ -60,12 +61,12 @@ impl GtidSource {
         let is_tag = tag.len() <= Self::MAX_TAG_LEN
             && tag.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
             && !tag.starts_with(|first: char| first.is_ascii_digit());
-        is_tag.then_some(Self { uuid, tag })
+        is_tag.then_some(Self { uuid: u128::from_be_bytes(uuid), tag })
     }
 
     /// The server's.
     pub fn uuid(&self) -> [u8; 16] {
-        self.uuid
+        self.uuid.to_be_bytes()
     }
 
     /// Empty for the server itself.
@@ -101,7 +102,7 @@ impl fmt::Display for Gtid {
 
 impl fmt::Display for GtidSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, byte) in self.uuid.iter().enumerate() {
+        for (place, byte) in self.uuid().iter().enumerate() {
             let dash = if matches!(place, 4 | 6 | 8 | 10) { "-" } else { "" };
             write!(f, "{dash}{byte:02x}")?;
         }

@@ -6,6 +6,7 @@
 //! | key change | the same with `d` for the delete, `i` for the insert |
 //! | TRUNCATE | the same with `t1`, `t2` … over the statement's tables |
 //! | SCHEMA before one of those | the same as that row's, with `s` (`s1`, `s2` … before a TRUNCATE) |
+//! | a polled INSERT, UPDATE, DELETE | `<scan, 16 hex digits>/<number in the scan>`, and `s` for the SCHEMA before it |
 //! | non-transactional MESSAGE, HEARTBEAT | `<own LSN>/m`, `<own LSN>/h` |
 //! | LOAD_BEGIN, LOAD_END, SCHEMA and TRUNCATE of a load | `load/<load id>/begin`, `…/end`, `…/schema`, `…/truncate` |
 //! | READ | `load/<load id>/key:<key cells>`, or `…/row:<ctid>` without a key |
@@ -19,7 +20,7 @@ use std::io::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Body, Cell, Event, Table};
+use crate::{Body, Cell, Event, EventPosition, Table};
 
 /// Appends the event's ID.
 pub(crate) fn write_event_id(source: &str, epoch: u64, event: &Event<'_>, out: &mut Vec<u8>) {
@@ -106,6 +107,8 @@ fn write_log_place(out: &mut Vec<u8>, event: &Event<'_>) {
     out.extend_from_slice(&digits);
     if let Some(transaction) = &event.transaction {
         out.extend_from_slice(itoa::Buffer::new().format(transaction.seq).as_bytes());
+    } else if let EventPosition::Poll(place) = event.position {
+        out.extend_from_slice(itoa::Buffer::new().format(place.seq).as_bytes());
     }
     match event.body {
         Body::Delete { key_change: true, .. } => out.push(b'd'),

@@ -36,7 +36,8 @@
 //! | `lsn`, `gtid`, `position` | places in a log |
 //! | `cell`, `schema`, `table` | a value, the shape of a row, a table that can be encoded |
 //! | `event`, `id` | one message on its way out, and its name |
-//! | `load`, `fence` | what a load is to read, and what it has already read |
+//! | `load`, `load_events`, `estimate`, `fence` | what a load is to read, what it says, how long it takes, what it has read |
+//! | `finding` | what is not as it should be, for whoever has to mend it |
 //! | `batch`, `encode` | the arena and the three formats |
 //! | `envelope` | the published message, to read events back |
 //! | `seam` | what a source, a load and a sink are |
@@ -44,34 +45,48 @@
 //! Nothing here does IO or needs a runtime.
 
 mod batch;
+mod binlog_offset;
+pub mod by_table;
 mod cell;
 mod encode;
 pub mod envelope;
+mod estimate;
 mod event;
 mod fence;
+mod finding;
 mod gtid;
 mod id;
 mod load;
+mod load_events;
+mod log_state;
 mod lsn;
 mod position;
 mod rules;
 mod schema;
 mod seam;
+mod sequences;
 mod table;
 
 pub use batch::{Batch, BatchLimits, BatchPool, Message, Reached};
+pub use binlog_offset::{BinlogOffset, ParseBinlogOffsetError};
 pub use cell::{Bytes, Cell};
 pub use encode::{
-    DebeziumDecimals, DebeziumOptions, DebeziumTimes, Encoder, Format, JsonBigint, JsonOptions,
+    DOCUMENT, DebeziumDecimals, DebeziumOptions, DebeziumTimes, Encoder, Format, JsonBigint, JsonOptions,
+    write_json_object,
 };
+pub use estimate::{Estimate, Sample, TableEstimate};
 pub use event::{Before, Body, Event, LoadRef, Op, Transaction};
-pub use fence::{Fence, Fences, KeyBound, KeyRange, Place, XidSnapshot};
+pub use fence::{Fence, Fences, KeyBound, KeyRange, Place, TransactionPlace, XidSnapshot};
+pub use finding::{Explanation, Finding, Findings, list_names};
 pub use gtid::{Gtid, GtidSet, GtidSource, MariadbGtid, MariadbPosition, ParseGtidError};
 pub use id::LogOrder;
-pub use load::{LoadPart, LoadRequest};
+pub use load::{Begun, Finished, LoadPart, LoadRequest, Read};
+pub use load_events::{LoadEvents, LoadMoment};
+pub use log_state::{Prepared, Shapes, Undecided};
 pub use lsn::{Lsn, ParseLsnError};
-pub use position::{EventPosition, Position};
+pub use position::{BinlogPlace, BinlogPosition, EventPosition, Executed, LogPlace, PollPlace, Position};
 pub use rules::{Mask, RuleError, SentTable, TableRules, Use};
 pub use schema::{Column, Fingerprint, TableName, TableSchema};
-pub use seam::{Failure, Sink, Source};
+pub use seam::{Database, Failure, Load, Remembered, Sink, Source, TableNews};
+pub use sequences::Sequences;
 pub use table::{Route, Table};

@@ -125,6 +125,16 @@ impl TableRules {
 }
 
 impl SentTable {
+    /// Whether the message key names every column of the table's own, unique key. `database`: the table as its database
+    /// has it.
+    pub fn tells_rows_apart(&self, database: &TableSchema) -> bool {
+        let name_of = |table: &TableSchema, column: &usize| {
+            table.columns.get(*column).map(|column| column.name.clone())
+        };
+        let key: Vec<_> = self.schema.key.iter().map(|column| name_of(&self.schema, column)).collect();
+        !database.key.is_empty() && database.key.iter().all(|column| key.contains(&name_of(database, column)))
+    }
+
     /// Where a column of the database is among those that are sent, if its values are.
     pub fn position(&self, column: usize) -> Option<usize> {
         let before = self.uses.get(..column)?;

@@ -223,6 +223,50 @@ pub enum Error {
         /// Where it is kept.
         place: String,
     },
+    /// CDC-SINK-040
+    #[error("there is nobody at {receiver} who takes events: it answered {status}; {remedy}")]
+    NoReceiver {
+        /// The address.
+        receiver: String,
+        /// What it answered.
+        status: String,
+        /// What mends it.
+        remedy: &'static str,
+    },
+    /// CDC-SINK-041
+    #[error(
+        "the event {id} is not among those that are kept in {}; `--from beginning` begins with the oldest that is",
+        folder.display()
+    )]
+    NotRetained {
+        /// The event's ID.
+        id: String,
+        /// Where events are kept.
+        folder: PathBuf,
+    },
+    /// CDC-SINK-042
+    #[error(
+        "{} was removed before it was read: the pipeline keeps fewer events than it sends meanwhile; raise [retain] max_mb, \
+         or begin later",
+        path.display()
+    )]
+    Overtaken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// CDC-SINK-043
+    #[error(
+        "the events are {before} up to {}, and {found} from there on: format.kind was changed; begin behind that",
+        path.display()
+    )]
+    MixedRetention {
+        /// The first file of the other kind.
+        path: PathBuf,
+        /// How events were written before.
+        before: String,
+        /// And from there on.
+        found: String,
+    },
     /// CDC-SINK-034
     #[error("stream {stream} is full ({reason}) and refuses events rather than lose older ones; {remedy}")]
     StreamFull {
@@ -283,12 +327,20 @@ impl Failure for Error {
             | Self::TopicLimit { .. }
             | Self::Stream { .. }
             | Self::SharedStream { .. }
-            | Self::NewerEpoch { .. } => false,
+            | Self::NewerEpoch { .. }
+            | Self::NoReceiver { .. }
+            | Self::NotRetained { .. }
+            | Self::Overtaken { .. }
+            | Self::MixedRetention { .. } => false,
         }
     }
 
     fn is_about_credentials(&self) -> bool {
-        matches!(self, Self::Unauthorized { .. } | Self::Tls { .. } | Self::Credentials { .. })
+        // A receiver that was there once is probably being replaced: a proxy answers 404 meanwhile.
+        matches!(
+            self,
+            Self::Unauthorized { .. } | Self::Tls { .. } | Self::Credentials { .. } | Self::NoReceiver { .. }
+        )
     }
 
     fn code(&self) -> &'static str {
@@ -317,6 +369,10 @@ impl Failure for Error {
             Self::OutOfTurn { .. } => "CDC-SINK-033",
             Self::StreamFull { .. } => "CDC-SINK-034",
             Self::Superseded { .. } => "CDC-SINK-035",
+            Self::NoReceiver { .. } => "CDC-SINK-040",
+            Self::NotRetained { .. } => "CDC-SINK-041",
+            Self::Overtaken { .. } => "CDC-SINK-042",
+            Self::MixedRetention { .. } => "CDC-SINK-043",
         }
     }
 }

@@ -17,6 +17,8 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use self::segment::Segment;
+pub(crate) use self::segment::{error, folder_of};
+pub(crate) use self::tail::whole_len;
 use crate::progress::{Progress, Reporter, progress};
 use crate::{Error, Framing};
 

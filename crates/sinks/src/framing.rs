@@ -1,4 +1,4 @@
-use event::Batch;
+use event::{Batch, Message, Route};
 
 /// How events stand one after another in a file or on the standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,18 +14,22 @@ impl Framing {
     /// so are tombstones, because they are for compacted topics only.
     pub(crate) fn append(self, batch: &Batch, out: &mut Vec<u8>) {
         for message in batch.messages() {
-            let Some(payload) = message.payload.filter(|_| **message.route != event::Route::Schemas) else {
-                continue;
-            };
-            match self {
-                Self::Lines => {
-                    out.extend_from_slice(payload);
-                    out.push(b'\n');
-                }
-                Self::LengthDelimited => {
-                    write_varint(payload.len() as u64, out);
-                    out.extend_from_slice(payload);
-                }
+            if let Some(payload) = event_of(&message) {
+                self.append_event(payload, out);
+            }
+        }
+    }
+
+    /// Appends one event.
+    pub(crate) fn append_event(self, payload: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Lines => {
+                out.extend_from_slice(payload);
+                out.push(b'\n');
+            }
+            Self::LengthDelimited => {
+                write_varint(payload.len() as u64, out);
+                out.extend_from_slice(payload);
             }
         }
     }
@@ -36,6 +40,19 @@ impl Framing {
             Self::Lines => "JSON events, one a line",
             Self::LengthDelimited => "length-delimited protobuf events",
         }
+    }
+}
+
+/// What a sink without keys sends of a message, if anything.
+pub(crate) fn event_of<'m>(message: &Message<'m>) -> Option<&'m [u8]> {
+    message.payload.filter(|_| **message.route != Route::Schemas)
+}
+
+/// Whose event it is, for people.
+pub(crate) fn table_of(message: &Message<'_>) -> String {
+    match &**message.route {
+        Route::Table(table) => table.to_string(),
+        Route::Control | Route::Schemas => "no table".to_owned(),
     }
 }
 

@@ -90,6 +90,9 @@ fn default_create_topics() -> bool {
     true
 }
 
+/// Batches that wait for their hand-over: what small transactions leave while it pauses.
+const BATCHES_WAITING: usize = 4;
+
 /// Events to Kafka.
 pub struct Kafka {
     cluster_id: String,
@@ -124,7 +127,7 @@ impl Kafka {
             known: HashMap::new(),
         };
         topics.resolve(&[Arc::new(Route::Control), Arc::new(Route::Schemas)]).await?;
-        let (sender, receiver) = mpsc::channel(1);
+        let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
         let producing = Producing {
             producer,
             deliveries,

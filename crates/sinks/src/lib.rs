@@ -1,4 +1,4 @@
-//! Where events go: files, standard output, Kafka, NATS JetStream, or nowhere.
+//! Where events go: files, standard output, Kafka, NATS JetStream, an HTTP receiver, or nowhere.
 //!
 //! The one idea: **a sink says that a batch is durable when it is, in order, and otherwise fails.** It takes encoded
 //! batches ([`event::Sink::write`]), sends them on in their order with as many under way at once as its memory budget
@@ -31,6 +31,7 @@
 //! | `Stdout` | written and flushed | an event can come twice |
 //! | `Kafka` | acknowledged by all in-sync replicas | an event can be stored twice, first copies in order |
 //! | `Nats` | acknowledged by JetStream (see `sync_interval` below) | each event of the log is stored once |
+//! | `Http` | answered with 2xx, or in the dead-letter file | an event can be sent twice, first ones in order per key |
 //! | `Null` | at once | |
 //!
 //! The two that talk to brokers share their bones: messages are numbered as they are sent, acknowledgements come in
@@ -49,8 +50,10 @@
 //! | `file`, `stdout`, `framing` | events one after another |
 //! | `kafka` | topics, partitions as Java's clients choose them, librdkafka's reports |
 //! | `nats` | the stream, subjects, the window of messages under way, where to resume |
+//! | `http` | requests, one after another per key, until they are taken |
 //! | `acks` | from acknowledgements in any order to batches in theirs |
 //! | `store` | a checkpoint beside the events |
+//! | `retained` | what was delivered, kept for one more consumer |
 //! | `progress` | what a sink's thread or task tells the pipeline |
 //! | `template`, `own_names` | names of topics and subjects |
 //! | `quiet` | one log line a minute |
@@ -61,6 +64,7 @@ mod acks;
 mod error;
 mod file;
 mod framing;
+mod http;
 mod kafka;
 mod nats;
 mod null;
@@ -68,6 +72,7 @@ mod own_names;
 mod pipeline;
 mod progress;
 mod quiet;
+mod retained;
 mod secret;
 mod stdout;
 mod store;
@@ -80,11 +85,13 @@ mod tls;
 pub use error::{Error, Limit};
 pub use file::{File, FileOptions};
 pub use framing::Framing;
+pub use http::{Http, HttpOptions, HttpTls};
 pub use kafka::{Kafka, KafkaOptions, KafkaSasl, KafkaTls, Properties};
 pub use nats::{Nats, NatsOptions, NatsTls, Servers};
 pub use null::{Null, NullOptions};
 pub use own_names::OwnNames;
 pub use pipeline::Pipeline;
+pub use retained::{RetainOptions, Retained, Retention, Start};
 pub use secret::Secret;
 pub use stdout::{Stdout, StdoutOptions};
 pub use store::Store;

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, ConfigBuilder, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -81,19 +82,29 @@ pub(crate) async fn diagnose(address: &str, ca_file: Option<&Path>) -> Option<ru
     const PATIENCE: Duration = Duration::from_secs(5);
     let (host, _) = address.rsplit_once(':')?;
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).ok()?;
-    let mut authorities = RootCertStore::empty();
-    authorities.add_parsable_certificates(match ca_file {
-        Some(path) => certificates("certificate authority", path).ok()?,
-        None => rustls_native_certs::load_native_certs().certs,
-    });
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
-    let connector =
-        TlsConnector::from(Arc::new(config.with_root_certificates(authorities).with_no_client_auth()));
+    let connector = TlsConnector::from(Arc::new(trusting(ca_file, "tls").ok()?.with_no_client_auth()));
     let shaken =
         timeout(PATIENCE, async { connector.connect(name, TcpStream::connect(address).await?).await });
     let error = shaken.await.ok()?.err()?;
     cause(&error).cloned()
+}
+
+/// A client that trusts the authorities of this file; without one, those that the system does. `section` is where it is
+/// configured.
+pub(crate) fn trusting(
+    ca_file: Option<&Path>,
+    section: &'static str,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+    let mut authorities = RootCertStore::empty();
+    authorities.add_parsable_certificates(match ca_file {
+        Some(path) => certificates("certificate authority", path)?,
+        None => rustls_native_certs::load_native_certs().certs,
+    });
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Option { option: section, reason: error.to_string() })?;
+    Ok(config.with_root_certificates(authorities))
 }
 
 /// All certificates of a PEM file; none is an error.

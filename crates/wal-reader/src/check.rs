@@ -22,23 +22,12 @@ mod standbys;
 mod tables;
 mod transactions;
 
-use event::Lsn;
+use event::{Finding, Findings, Lsn};
 
 use self::platform::Platform;
-use crate::refusal::{Explanation, Refusal};
+use crate::refusal::Refusal;
 use crate::wire::{self, Mode};
 use crate::{Error, Options, rules, system};
-
-/// One thing that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// As the running program would say it: docs/errors.md explains it.
-    pub code: &'static str,
-    /// Whether the pipeline can run in spite of it.
-    pub is_warning: bool,
-    /// What was found, why it matters, and the statement or key that mends it.
-    pub explanation: Explanation,
-}
 
 /// What a checkpoint says of the slot, if there is one.
 #[derive(Clone, Debug)]
@@ -63,8 +52,8 @@ pub async fn check(options: &Options, known: Known) -> Result<Vec<Finding>, Erro
             Some(*refusal)
         }
         Err(Error::Refused(refusal)) => {
-            findings.refusal(&refusal);
-            return Ok(findings.0);
+            findings.push(&*refusal);
+            return Ok(findings.into_vec());
         }
         identified => {
             identified?;
@@ -81,11 +70,11 @@ pub async fn check(options: &Options, known: Known) -> Result<Vec<Finding>, Erro
     limits::check(&mut sql, &options.publication, &tables, &mut findings).await?;
     tables::check(&mut sql, options, &tables, &mut findings).await?;
     rights::check(&mut sql, options, &tables, &mut findings).await?;
-    findings.keep(rules::check(&mut sql, options, &tables).await)?;
+    keep(rules::check(&mut sql, options, &tables).await, &mut findings)?;
     let has_slot = slot::check(&mut sql, options, &known, &mut findings).await?;
     transactions::check(&mut sql, has_slot, &mut findings).await?;
     standbys::check(&mut sql, options, platform, &mut findings).await?;
-    Ok(findings.0)
+    Ok(findings.into_vec())
 }
 
 async fn identify(options: &Options) -> Result<(), Error> {
@@ -93,32 +82,14 @@ async fn identify(options: &Options) -> Result<(), Error> {
     system::identify(&mut replication).await.map(drop)
 }
 
-#[derive(Default)]
-struct Findings(Vec<Finding>);
-
-impl Findings {
-    fn refusal(&mut self, refusal: &Refusal) {
-        self.problem(refusal.code(), refusal.explain());
-    }
-
-    fn problem(&mut self, code: &'static str, explanation: Explanation) {
-        self.0.push(Finding { code, is_warning: false, explanation });
-    }
-
-    fn warning(&mut self, code: &'static str, explanation: Explanation) {
-        self.0.push(Finding { code, is_warning: true, explanation });
-    }
-
-    /// A refusal becomes a finding, any other error stays one; whether it went well.
-    fn keep(&mut self, result: Result<(), Error>) -> Result<bool, Error> {
-        match result {
-            Ok(()) => Ok(true),
-            Err(Error::Refused(refusal)) => {
-                self.refusal(&refusal);
-                Ok(false)
-            }
-            Err(error) => Err(error),
+/// A refusal becomes a finding, any other error stays one.
+fn keep(result: Result<(), Error>, findings: &mut Findings) -> Result<(), Error> {
+    match result {
+        Err(Error::Refused(refusal)) => {
+            findings.push(&*refusal);
+            Ok(())
         }
+        result => result,
     }
 }
 

@@ -4,12 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use decoder::pgoutput::{self, Message, Oids, RelationCache};
-use event::{Batch, Body, Cell, Event, EventPosition, Fences, Lsn, Place, Transaction};
+use event::{
+    Batch, Body, Cell, Event, EventPosition, Fences, LogPlace, Lsn, Place, Sequences, Transaction,
+    TransactionPlace,
+};
 
 use crate::fetch::Fetcher;
 use crate::load::OWN_MESSAGE_PREFIX;
 use crate::refusal::Refusal;
-use crate::relation::{self, Relation, Sequences};
+use crate::relation::{self, Relation};
 use crate::row::{Room, RowChange};
 use crate::{Error, Options};
 
@@ -28,7 +31,7 @@ pub(crate) struct Decoding {
     /// What the last transaction's ID was written into.
     spare_text: String,
     /// While a load is to come: the transactions that were delivered.
-    pub(crate) delivered: Option<HashSet<u32>>,
+    pub(crate) delivered: Option<HashSet<TransactionPlace>>,
 }
 
 /// What is known of a relation.
@@ -53,7 +56,7 @@ impl Known {
     /// (`get_rel_sync_entry` in pgoutput.c remembers what was published when it last looked).
     fn is_numbered(&self, own: Lsn) -> bool {
         match self {
-            Self::Sent(relation) => relation.since <= own,
+            Self::Sent(relation) => relation.since <= own.into(),
             Self::NotYet => false,
             Self::Unwanted => true,
         }
@@ -123,7 +126,7 @@ impl Decoding {
             }
             Message::Commit { end_lsn, .. } => {
                 if let (Some(transaction), Some(delivered)) = (&self.transaction, &mut self.delivered) {
-                    delivered.insert(transaction.xid);
+                    delivered.insert(transaction.place().transaction);
                 }
                 if let Some(transaction) = self.transaction.take() {
                     self.spare_text = transaction.xid_text;
@@ -174,7 +177,7 @@ impl Decoding {
             self.relations.insert(shape.oid, Known::Unwanted);
             return Ok(());
         }
-        if (self.options.since)(&shape.name) == Options::NOT_YET {
+        if (self.options.since)(&shape.name) == LogPlace::NEVER {
             self.relations.insert(shape.oid, Known::NotYet);
             return Ok(());
         }
@@ -278,7 +281,8 @@ impl Decoding {
 
 impl OpenTransaction {
     fn place(&self) -> Place {
-        Place { xid: self.xid, commit: self.commit, tx_seq: self.seq }
+        let transaction = TransactionPlace { xid: self.xid, commit: self.commit.into() };
+        Place { transaction, tx_seq: self.seq }
     }
 
     fn event<'a>(&'a self, body: Body<'a>, own: Lsn, captured_time_us: i64) -> Event<'a> {

@@ -23,6 +23,7 @@
 mod catalog;
 mod check;
 mod clock;
+mod database;
 mod decoding;
 mod error;
 mod estimate;
@@ -50,12 +51,12 @@ pub mod watch;
 pub mod wire;
 
 pub use catalog::{Candidate, candidates};
-pub use check::{Finding, Known, check};
+pub use check::{Known, check};
 pub use error::{Endpoint, Error, ServerError};
-pub use estimate::{Estimate, Sample, TableEstimate, estimate};
-pub use load::{Begun, Finished, Loader, Read};
+pub use estimate::estimate;
+pub use load::Loader;
 pub use options::Options;
 pub use part::try_filter;
-pub use refusal::{Explanation, Refusal};
+pub use refusal::Refusal;
 pub use settle::{Blockers, blockers};
 pub use stream::Stream;

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use decoder::ColumnType;
 use event::{
-    Batch, Column, Fence, KeyBound, LoadRequest, Lsn, SentTable, Table, TableName, TableSchema, Use,
+    Batch, Begun, Column, Fence, KeyBound, Load, LoadEvents, LoadRequest, LogPlace, Lsn, Read, SentTable,
+    Table, TableName, TransactionPlace, Use,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -20,15 +21,15 @@ use tokio::time::Instant;
 
 use self::reading::{Chunk, Reading};
 use crate::catalog::{self, Shape};
+use crate::clock;
 use crate::refusal::Refusal;
 use crate::session;
-use crate::settle::{Blockers, Mark};
+use crate::settle::Mark;
 use crate::snapshot;
 use crate::sql::{quote_table, quote_text};
 use crate::unit::{self, Plan};
 use crate::wire::Connection;
 use crate::{Error, Options};
-use crate::{clock, part};
 
 /// Reads units, one at a time.
 pub struct Loader {
@@ -42,39 +43,6 @@ pub struct Loader {
     is_standby: bool,
     last_load_id: i64,
     reading: Option<Reading>,
-}
-
-/// Whether a unit's reading has begun.
-#[derive(Debug)]
-pub enum Begun {
-    /// It has: call [`Loader::read`].
-    Reading,
-    /// Not yet, for this reason: try again a little later.
-    NotYet(String),
-    /// The table is gone, or no longer published.
-    Gone,
-}
-
-/// How far a unit's reading is.
-#[derive(Debug)]
-pub enum Read {
-    /// The batch is full, or nothing more is there just now.
-    More,
-    /// The last row is in the batch.
-    Finished(Finished),
-}
-
-/// A unit that was read to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
-    /// Whose.
-    pub table: TableName,
-    /// What the reading contains.
-    pub fence: Fence,
-    /// Where the table's next unit starts; none: the table is done.
-    pub next: Option<KeyBound>,
-    /// How many rows it had.
-    pub rows: u64,
 }
 
 /// Enough to make the hand-over cheap.
@@ -99,109 +67,6 @@ impl Loader {
         })
     }
 
-    /// Who keeps snapshots from being usable; none: nobody does.
-    pub async fn blockers(&mut self) -> Result<Option<Blockers>, Error> {
-        self.mark.blockers(&mut self.aside).await
-    }
-
-    /// Begins to read the unit of the table that starts at `from`. `delivered`: the transactions that the stream has
-    /// delivered since this loader was opened; the unit must contain them all, or its rows could overwrite newer ones.
-    pub async fn begin(
-        &mut self,
-        name: &TableName,
-        from: Option<KeyBound>,
-        delivered: &HashSet<u32>,
-    ) -> Result<Begun, Error> {
-        self.begin_as(&LoadRequest::default(), name, from, delivered).await
-    }
-
-    /// The same, read as requested. Of a part, the stream must pass [`limit`](Self::limit) before the first row is read.
-    pub async fn begin_as(
-        &mut self,
-        request: &LoadRequest,
-        name: &TableName,
-        from: Option<KeyBound>,
-        delivered: &HashSet<u32>,
-    ) -> Result<Begun, Error> {
-        let mut holder = match self.holder.take() {
-            Some(holder) => holder,
-            None => session::open(&self.options.connection).await?,
-        };
-        let begun = self.lock_and_look(&mut holder, request, name, from, delivered).await;
-        let (shape, sent, plan, snapshot, exported) = match begun {
-            Ok(Ok(found)) => found,
-            Ok(Err(begun)) => {
-                holder.execute("ROLLBACK").await?;
-                self.holder = Some(holder);
-                return Ok(begun);
-            }
-            // The catalog, which a look at the table needs.
-            Err(error) if error.sqlstate() == Some("55P03") => {
-                holder.execute("ROLLBACK").await?;
-                self.holder = Some(holder);
-                return Ok(Begun::NotYet("the catalog is locked by somebody else".to_owned()));
-            }
-            Err(error) => return Err(session::unreadable(error, name, &self.options.connection)),
-        };
-        let Some(workers) = self.workers(&exported, name, &plan).await? else {
-            holder.execute("ROLLBACK").await?;
-            self.holder = Some(holder);
-            return Ok(Begun::NotYet(format!("somebody waits to lock {name}")));
-        };
-        self.wait_for_flush(snapshot.limit, request.part.is_some()).await?;
-        self.start(holder, workers, shape, sent, &plan, snapshot, request, from.is_none());
-        Ok(Begun::Reading)
-    }
-
-    /// The log position of the snapshot that was begun: what it contains was committed before that.
-    pub fn limit(&self) -> Option<Lsn> {
-        Some(self.reading.as_ref()?.fence.limit)
-    }
-
-    /// Whether the snapshot that was begun sees this transaction.
-    pub fn sees(&self, xid: u32) -> bool {
-        self.reading.as_ref().is_some_and(|reading| reading.fence.snapshot.sees(xid))
-    }
-
-    /// Leaves out the rows with these message keys: something newer than the snapshot was sent of them.
-    pub fn leave_out(&mut self, keys: HashSet<Vec<u8>>) {
-        if let Some(reading) = &mut self.reading {
-            reading.overtaken = keys;
-        }
-    }
-
-    /// Appends rows of the unit until the batch is full or the unit is over. Cancel-safe.
-    pub async fn read(&mut self, batch: &mut Batch) -> Result<Read, Error> {
-        let Some(reading) = &mut self.reading else { return Ok(Read::More) };
-        reading.announce(batch);
-        loop {
-            if reading.push_left(batch)? {
-                return Ok(Read::More);
-            }
-            match reading.next_chunk().await? {
-                Some(chunk) => reading.left = chunk,
-                None => break,
-            }
-        }
-        while let Some(worker) = reading.workers.join_next().await {
-            let connection = worker.map_err(|_| Error::LoadBrokeOff)?;
-            let name = reading.table.name();
-            let connection =
-                connection.map_err(|error| session::unreadable(error, name, &self.options.connection))?;
-            self.spare.push(connection);
-        }
-        reading.end(batch);
-        let finished = Finished {
-            table: reading.table.name().clone(),
-            next: reading.fence.range.as_ref().and_then(|range| range.to),
-            fence: reading.fence.clone(),
-            rows: reading.rows,
-        };
-        self.reading = None;
-        self.holder = self.spare.pop();
-        Ok(Read::Finished(finished))
-    }
-
     /// Locks and looks. The outer error is a failure, the inner one a reason not to begin.
     #[allow(clippy::type_complexity)]
     async fn lock_and_look(
@@ -210,8 +75,8 @@ impl Loader {
         request: &LoadRequest,
         name: &TableName,
         from: Option<KeyBound>,
-        delivered: &HashSet<u32>,
-    ) -> Result<Result<(Shape, SentTable, Plan, Fence, String), Begun>, Error> {
+        delivered: &HashSet<TransactionPlace>,
+    ) -> Result<Result<(Shape, SentTable, Plan, Fence, Lsn, String), Begun>, Error> {
         holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         holder.execute("SET LOCAL lock_timeout = '2s'").await?;
         match holder.execute(&lock_sql(name, "")).await {
@@ -242,7 +107,7 @@ impl Loader {
         if !self.mark.is_behind(snapshot.xmin) {
             return Ok(Err(Begun::NotYet("transactions from before are still open".to_owned())));
         }
-        if !delivered.iter().all(|xid| snapshot.sees(*xid)) {
+        if !delivered.iter().all(|transaction| snapshot.sees(transaction.xid)) {
             return Ok(Err(Begun::NotYet("a delivered transaction is not visible yet".to_owned())));
         }
         let Some(shape) = catalog::shape(holder, &self.options.publication, name).await? else {
@@ -250,7 +115,9 @@ impl Loader {
         };
         let sent = shape.sent(&self.options)?;
         if let Some(part) = &request.part {
-            part::check(part, &sent, &shape.schema)?;
+            if let Some(problem) = part.problem(&sent, &shape.schema) {
+                return Err(Refusal::Part { table: name.clone(), problem }.into());
+            }
             if self.is_standby {
                 let problem = "a standby's snapshot does not tell which transactions it contains".to_owned();
                 return Err(Refusal::Part { table: name.clone(), problem }.into());
@@ -258,8 +125,9 @@ impl Loader {
         }
         let range_key = unit::range_key(&shape.schema).filter(|column| sent.position(*column).is_some());
         let plan = unit::plan(holder, name, &shape, range_key, from, &self.options).await?;
-        let fence = Fence { snapshot, limit, range: plan.range.clone(), voided: None };
-        Ok(Ok((shape, sent, plan, fence, exported)))
+        let fence =
+            Fence { snapshot: Some(snapshot), limit: limit.into(), range: plan.range.clone(), voided: None };
+        Ok(Ok((shape, sent, plan, fence, limit, exported)))
     }
 
     async fn replayed(&mut self) -> Result<Lsn, Error> {
@@ -343,14 +211,14 @@ impl Loader {
     ) {
         let mut used: Vec<_> =
             shape.schema.columns.iter().zip(&sent.uses).filter(|(_, by)| **by != Use::Excluded).collect();
-        let places = request.part.as_ref().and_then(|part| part::places(part, &sent.schema));
+        let places = request.part.as_ref().and_then(|part| part.places(&sent.schema));
         if let Some(places) = &places {
             used = places.iter().filter_map(|place| used.get(*place).copied()).collect();
         }
         let filter = request.part.as_ref().and_then(|part| part.filter.as_deref());
         let types = used.iter().map(|(column, by)| ColumnType::new(&column.type_name).used(**by)).collect();
         let columns: Vec<Column> = used.into_iter().map(|(column, _)| column.clone()).collect();
-        let has_row_id = !tells_rows_apart(&sent, &shape.schema);
+        let has_row_id = !sent.tells_rows_apart(&shape.schema);
         let statements: VecDeque<String> = plan
             .pieces
             .iter()
@@ -363,24 +231,104 @@ impl Loader {
             tasks.spawn(copy(connection, Arc::clone(&statements), to_loader.clone()));
         }
         self.last_load_id = clock::now_us().max(self.last_load_id + 1);
+        let table = Table::new(sent.schema);
+        let events = LoadEvents::new(table, self.last_load_id, fence, request.clone(), is_first);
         self.reading = Some(Reading {
-            table: Table::new(sent.schema),
+            events,
             types,
             places,
-            request: request.clone(),
-            is_first,
-            overtaken: HashSet::new(),
             held_until: self.options.snapshot_max.map(|most| (Instant::now() + most, most)),
             has_row_id,
-            load_id: format!("{:x}", self.last_load_id),
-            fence,
-            rows: 0,
-            is_announced: false,
             chunks,
             left: Chunk::new(),
             room: Vec::new(),
             workers: tasks,
         });
+    }
+}
+
+impl Load for Loader {
+    type Error = Error;
+
+    async fn blockers(&mut self) -> Result<Option<String>, Error> {
+        Ok(self.mark.blockers(&mut self.aside).await?.map(|blockers| blockers.to_string()))
+    }
+
+    async fn begin(
+        &mut self,
+        request: &LoadRequest,
+        name: &TableName,
+        from: Option<KeyBound>,
+        delivered: &HashSet<TransactionPlace>,
+    ) -> Result<Begun, Error> {
+        let mut holder = match self.holder.take() {
+            Some(holder) => holder,
+            None => session::open(&self.options.connection).await?,
+        };
+        let begun = self.lock_and_look(&mut holder, request, name, from, delivered).await;
+        let (shape, sent, plan, fence, limit, exported) = match begun {
+            Ok(Ok(found)) => found,
+            Ok(Err(begun)) => {
+                holder.execute("ROLLBACK").await?;
+                self.holder = Some(holder);
+                return Ok(begun);
+            }
+            // The catalog, which a look at the table needs.
+            Err(error) if error.sqlstate() == Some("55P03") => {
+                holder.execute("ROLLBACK").await?;
+                self.holder = Some(holder);
+                return Ok(Begun::NotYet("the catalog is locked by somebody else".to_owned()));
+            }
+            Err(error) => return Err(session::unreadable(error, name, &self.options.connection)),
+        };
+        let Some(workers) = self.workers(&exported, name, &plan).await? else {
+            holder.execute("ROLLBACK").await?;
+            self.holder = Some(holder);
+            return Ok(Begun::NotYet(format!("somebody waits to lock {name}")));
+        };
+        self.wait_for_flush(limit, request.part.is_some()).await?;
+        self.start(holder, workers, shape, sent, &plan, fence, request, from.is_none());
+        Ok(Begun::Reading)
+    }
+
+    fn limit(&self) -> Option<LogPlace> {
+        Some(self.reading.as_ref()?.events.fence().limit)
+    }
+
+    fn sees(&self, transaction: TransactionPlace) -> bool {
+        self.reading.as_ref().is_some_and(|reading| reading.events.fence().sees(transaction))
+    }
+
+    fn leave_out(&mut self, keys: HashSet<Vec<u8>>) {
+        if let Some(reading) = &mut self.reading {
+            reading.events.leave_out(keys);
+        }
+    }
+
+    async fn read(&mut self, batch: &mut Batch) -> Result<Read, Error> {
+        let Some(reading) = &mut self.reading else { return Ok(Read::More) };
+        reading.announce(batch);
+        loop {
+            if reading.push_left(batch)? {
+                return Ok(Read::More);
+            }
+            match reading.next_chunk().await? {
+                Some(chunk) => reading.left = chunk,
+                None => break,
+            }
+        }
+        while let Some(worker) = reading.workers.join_next().await {
+            let connection = worker.map_err(|_| Error::LoadBrokeOff)?;
+            let name = reading.events.table().name();
+            let connection =
+                connection.map_err(|error| session::unreadable(error, name, &self.options.connection))?;
+            self.spare.push(connection);
+        }
+        reading.end(batch);
+        let finished = reading.events.finished();
+        self.reading = None;
+        self.holder = self.spare.pop();
+        Ok(Read::Finished(finished))
     }
 }
 
@@ -418,12 +366,4 @@ async fn copy(
     }
     connection.execute("COMMIT").await?;
     Ok(connection)
-}
-
-/// Whether the message key names every column of the table's own, unique key.
-pub(crate) fn tells_rows_apart(sent: &SentTable, database: &TableSchema) -> bool {
-    let name_of =
-        |table: &TableSchema, column: &usize| table.columns.get(*column).map(|column| column.name.clone());
-    let key: Vec<_> = sent.schema.key.iter().map(|column| name_of(&sent.schema, column)).collect();
-    !database.key.is_empty() && database.key.iter().all(|column| key.contains(&name_of(database, column)))
 }

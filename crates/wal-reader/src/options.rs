@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event::{Lsn, TableName, TableRules};
+use event::{LogPlace, TableName, TableRules};
 
 use crate::wire;
 
@@ -18,8 +18,8 @@ pub struct Options {
     pub publication: String,
     /// Which tables are wanted. The publication may hold others: they are left out here.
     pub wanted: Arc<dyn Fn(&TableName) -> bool + Send + Sync>,
-    /// From where in the log on a wanted table's changes are sent; [`Options::NOT_YET`]: it is not taken in yet.
-    pub since: Arc<dyn Fn(&TableName) -> Lsn + Send + Sync>,
+    /// From where in the log on a wanted table's changes are sent; [`LogPlace::NEVER`]: it is not taken in yet.
+    pub since: Arc<dyn Fn(&TableName) -> LogPlace + Send + Sync>,
     /// What is sent of each table.
     pub rules: Arc<dyn Fn(&TableName) -> TableRules + Send + Sync>,
     /// Transactions with one of these origins are not sent.
@@ -40,8 +40,6 @@ pub struct Options {
 }
 
 impl Options {
-    /// Of a table that is not taken in yet: nothing of it is sent.
-    pub const NOT_YET: Lsn = Lsn::MAX;
     /// Rows of one unit: read in a few seconds, which is how long the stream waits for it and what a crash costs.
     pub const LOAD_UNIT_ROWS: u64 = 500_000;
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use event::TableName;
+use event::{TableName, list_names};
 
 use crate::catalog::{self, Candidate};
-use crate::refusal::{Refusal, list};
+use crate::refusal::Refusal;
 use crate::sql::{quote_name, quote_table};
 use crate::wire::Connection;
 use crate::{Error, Options};
@@ -94,7 +94,7 @@ pub async fn existing(connection: &mut Connection, options: &Options) -> Result<
         .map(|name| (name.clone(), shown.remove(name).unwrap_or_default()))
         .collect();
     if wanted.is_empty() {
-        let (publication, published) = (options.publication.clone(), list(&state.tables));
+        let (publication, published) = (options.publication.clone(), list_names(&state.tables));
         return Err(Refusal::NotPublished { publication, published }.into());
     }
     Ok(wanted)
@@ -132,7 +132,7 @@ pub(crate) async fn plan<'c>(
     let all: BTreeSet<TableName> =
         published.iter().cloned().chain(missing.iter().map(|candidate| candidate.name.clone())).collect();
     if all.is_empty() {
-        let seen = list(candidates.iter().map(|candidate| &candidate.name));
+        let seen = list_names(candidates.iter().map(|candidate| &candidate.name));
         return Err(Refusal::NoTables { database: options.connection.database().to_owned(), seen }.into());
     }
     Ok(Plan { exists: state.is_some(), published, missing, all })
@@ -145,7 +145,7 @@ pub(crate) fn refuse_without_identity(tables: &[&Candidate]) -> Result<(), Error
         return Ok(());
     }
     let sql = without.iter().filter_map(|candidate| candidate.mend()).collect();
-    Err(Refusal::NoReplicaIdentity { tables: list(without), sql }.into())
+    Err(Refusal::NoReplicaIdentity { tables: list_names(without), sql }.into())
 }
 
 async fn add(

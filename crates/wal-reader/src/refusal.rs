@@ -1,21 +1,8 @@
 use std::fmt;
 
-use event::{Lsn, TableName};
+use event::{Explanation, Finding, Lsn, TableName, list_names};
 
 use crate::sql::quote_name;
-
-/// What was found, why it matters, and what mends it: for whoever has to decide.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
-    /// What was found.
-    pub what: String,
-    /// Why going on would lose, invent or break something.
-    pub why: String,
-    /// What to do, and as whom.
-    pub mend: String,
-    /// The statements that do it, where there are such.
-    pub sql: Vec<String>,
-}
 
 /// What keeps a pipeline from running until a person decides or mends something. Each says what was found, why going
 /// on would lose or invent rows, and what to do.
@@ -84,7 +71,7 @@ impl Refusal {
         checkpoint: Lsn,
         tables: impl IntoIterator<Item = impl fmt::Display>,
     ) -> Self {
-        Self::SlotMissing { slot, checkpoint, tables: list(tables) }
+        Self::SlotMissing { slot, checkpoint, tables: list_names(tables) }
     }
 
     /// The stable code, explained in `docs/errors.md`.
@@ -268,39 +255,8 @@ impl Refusal {
     }
 }
 
-impl Explanation {
-    /// One that needs no statement.
-    pub fn new(what: String, why: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { what, why: why.into(), mend: mend.into(), sql: Vec::new() }
-    }
-
-    /// The same, mended by these statements.
-    #[must_use]
-    pub fn with_sql(self, sql: impl IntoIterator<Item = String>) -> Self {
-        Self { sql: sql.into_iter().collect(), ..self }
-    }
-}
-
-/// As one text, for errors and log lines.
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}. To mend it: {}", self.what, self.why, self.mend)?;
-        match self.sql.as_slice() {
-            [] => Ok(()),
-            sql => write!(f, ": {}", sql.join(" ")),
-        }
-    }
-}
-
-/// The first few names, and how many more there are.
-pub(crate) fn list<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
-    const SHOWN: usize = 10;
-    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
-    let more = names.len().saturating_sub(SHOWN);
-    let shown: Vec<String> = names.into_iter().take(SHOWN).collect();
-    match (shown.is_empty(), more) {
-        (true, _) => "none".to_owned(),
-        (_, 0) => shown.join(", "),
-        _ => format!("{} and {more} more", shown.join(", ")),
+impl From<&Refusal> for Finding {
+    fn from(refusal: &Refusal) -> Self {
+        Self { code: refusal.code(), is_warning: false, explanation: refusal.explain() }
     }
 }

@@ -47,14 +47,8 @@ pub(crate) struct Room {
 impl Room {
     /// Takes back what a row was decoded into.
     pub(crate) fn take_back(&mut self, decoded: Decoded<'_>) {
-        *self = Self { old: emptied(decoded.old), new: emptied(decoded.new) };
+        *self = Self { old: Cell::emptied(decoded.old), new: Cell::emptied(decoded.new) };
     }
-}
-
-/// The same room for cells of another lifetime: collecting no items of the same size in place keeps it.
-pub(crate) fn emptied<'b>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'b>> {
-    cells.clear();
-    cells.into_iter().map_while(|_| None).collect()
 }
 
 const KEY_CHANGE: &[Part] = &[Part::OldKey, Part::NewKey];
@@ -69,9 +63,9 @@ impl<'a> RowChange<'a> {
         let Room { old, new } = std::mem::take(room);
         let mut decoded = Decoded {
             parts: &[Part::Insert],
-            old: emptied(old),
+            old: Cell::emptied(old),
             is_old_full: false,
-            new: emptied(new),
+            new: Cell::emptied(new),
             fetched: Vec::new(),
         };
         if !self.is_identified(relation) {

@@ -107,6 +107,6 @@ impl fmt::Display for Blockers {
         if self.0.is_empty() {
             return f.write_str("transactions that were just ending");
         }
-        f.write_str(&crate::refusal::list(&self.0))
+        f.write_str(&event::list_names(&self.0))
     }
 }

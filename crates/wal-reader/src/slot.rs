@@ -142,7 +142,7 @@ impl Slot {
                 slot: self.name.clone(),
                 confirmed,
                 checkpoint,
-                tables: crate::refusal::list(tables),
+                tables: event::list_names(tables),
             }),
             (_, Some(_)) => Ok(()),
             (_, None) => Err(lost("it has no confirmed position")),

@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use decoder::pgoutput::{InStream, Message};
-use event::{Batch, Fences, Lsn, Position, Source, TableName};
+use event::{
+    Batch, Fences, LogPlace, Lsn, Position, Remembered, Sequences, Source, TableName, TransactionPlace,
+};
 
 use crate::Options;
 use crate::clock;
 use crate::decoding::{Decoding, Output};
 use crate::error::Error;
 use crate::refusal::Refusal;
-use crate::relation::Sequences;
 use crate::slot;
 use crate::spool::{Replay, Spools, Taken};
 use crate::sql::quote_name;
@@ -104,51 +105,6 @@ impl Stream {
         })
     }
 
-    /// How far the server's log reached when it last said so.
-    pub fn log_end(&self) -> Lsn {
-        self.log_end
-    }
-
-    /// Whatever ended before it was handed over.
-    pub fn passed(&self) -> Lsn {
-        self.passed
-    }
-
-    /// Whether a transaction is being received.
-    pub fn is_in_transaction(&self) -> bool {
-        self.decoding.is_in_transaction()
-    }
-
-    /// From now on, a batch that holds the end of a transaction holds nothing after it: for whoever is about to leave.
-    pub fn cut_at_commit(&mut self) {
-        self.cuts_at_commit = true;
-    }
-
-    /// From now on, batches are cut where they are full again.
-    pub fn cut_when_full(&mut self) {
-        self.cuts_at_commit = false;
-    }
-
-    /// Tells the server what was released last, and ends the stream in good order.
-    pub async fn close(self) -> Result<(), Error> {
-        self.keepalive.finish().await
-    }
-
-    /// From now on, notes the transactions that are delivered: a load that is to come must contain them.
-    pub fn note_delivered(&mut self) {
-        self.decoding.delivered.get_or_insert_default();
-    }
-
-    /// The transactions delivered since [`note_delivered`](Self::note_delivered).
-    pub fn delivered(&self) -> Option<&HashSet<u32>> {
-        self.decoding.delivered.as_ref()
-    }
-
-    /// No load is to come.
-    pub fn forget_delivered(&mut self) {
-        self.decoding.delivered = None;
-    }
-
     /// Handles what is buffered, until the batch is full; whether that left something in the batch.
     async fn take_buffered(&mut self, batch: &mut Batch, fences: &mut Fences) -> Result<bool, Error> {
         let captured_time_us = clock::now_us();
@@ -239,21 +195,58 @@ impl Stream {
 impl Source for Stream {
     type Error = Error;
 
-    async fn fill(&mut self, batch: &mut Batch, fences: &mut Fences) -> Result<(), Error> {
+    async fn fill(&mut self, batch: &mut Batch, remembered: &mut Remembered<'_>) -> Result<(), Error> {
         loop {
             if let Some(error) = self.keepalive.error() {
                 return Err(error.clone());
             }
-            if self.take_buffered(batch, fences).await? {
+            if self.take_buffered(batch, remembered.fences).await? {
                 return Ok(());
             }
             self.reader.read_more().await?;
         }
     }
 
-    fn release(&mut self, position: Position) {
-        let Position::Postgres(position) = position;
-        self.keepalive.advance_to(position.into());
+    fn release(&mut self, position: &Position) {
+        if let Position::Postgres(position) = position {
+            self.keepalive.advance_to((*position).into());
+        }
+    }
+
+    fn log_end(&self) -> LogPlace {
+        self.log_end.into()
+    }
+
+    fn passed(&self) -> LogPlace {
+        self.passed.into()
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        self.decoding.is_in_transaction()
+    }
+
+    fn cut_at_commit(&mut self) {
+        self.cuts_at_commit = true;
+    }
+
+    fn cut_when_full(&mut self) {
+        self.cuts_at_commit = false;
+    }
+
+    fn note_delivered(&mut self) {
+        self.decoding.delivered.get_or_insert_default();
+    }
+
+    fn delivered(&self) -> Option<&HashSet<TransactionPlace>> {
+        self.decoding.delivered.as_ref()
+    }
+
+    fn forget_delivered(&mut self) {
+        self.decoding.delivered = None;
+    }
+
+    async fn close(self) -> Result<(), Error> {
+        self.keepalive.finish().await
     }
 }
 

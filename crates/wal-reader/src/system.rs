@@ -1,9 +1,9 @@
 //! Which log this is: a position means nothing in another cluster, or on another branch of its history.
 
-use event::Lsn;
+use event::{Lsn, list_names};
 
 use crate::Error;
-use crate::refusal::{Refusal, list};
+use crate::refusal::Refusal;
 use crate::wire::Connection;
 
 /// The cluster and the branch of its history.
@@ -76,7 +76,7 @@ pub async fn check(
     if now.timeline == before.timeline {
         let log_end = log_end(connection).await?;
         if log_end < checkpoint {
-            return Err(Refusal::Rewound { log_end, checkpoint, tables: list(tables) }.into());
+            return Err(Refusal::Rewound { log_end, checkpoint, tables: list_names(tables) }.into());
         }
         return Ok(());
     }
@@ -93,7 +93,7 @@ pub async fn check(
             before: before.timeline,
             switch: switch.unwrap_or(Lsn::ZERO),
             checkpoint,
-            tables: list(tables),
+            tables: list_names(tables),
         }
         .into()),
     }

@@ -124,6 +124,8 @@ fn literal(bound: KeyBound) -> String {
     match bound {
         // Parenthesised: `-` binds weaker than `::` would.
         KeyBound::Int(value) => format!("({value})"),
+        // Of other databases' keys.
+        KeyBound::Uint(value) => value.to_string(),
         KeyBound::DateDays(days) => format!("(date '1970-01-01' + ({days}))"),
         KeyBound::Uuid(bytes) => {
             let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

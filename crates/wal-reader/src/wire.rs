@@ -28,17 +28,13 @@ mod connection;
 mod copy_out;
 mod frame;
 mod keepalive;
-mod pace;
 mod password;
 mod replication;
 mod rows;
 mod server_error;
-mod socket;
 mod startup;
 mod tls;
 mod url;
-mod verify;
-mod watch;
 
 pub use config::Config;
 pub use connect::connect;

@@ -1,3 +1,5 @@
+pub(super) mod mysql;
+
 use crate::random::Random;
 
 /// Types of its own.

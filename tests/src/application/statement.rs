@@ -1,5 +1,5 @@
 use super::catalog::{Column, Table};
-use super::column::{address, value};
+use crate::dialect::Dialect;
 use crate::random::Random;
 
 /// Few enough that keys are used again and again.
@@ -17,36 +17,27 @@ pub(super) fn any(table: &Table, tables: &[Table], random: &mut Random) -> Strin
         775..915 => change_key(table, random),
         915..925 => truncate(table, tables, random),
         925..960 => upsert(table, random),
-        _ => message(random),
+        _ => another(table, random),
     }
 }
 
 pub(super) fn insert_some(table: &Table, random: &mut Random) -> String {
     let rows: Vec<String> = (0..random.within(1..5)).map(|_| row(table, &number(random), random)).collect();
-    format!(
-        "INSERT INTO {} ({}) VALUES {}{}",
-        table.quoted(),
-        columns(table),
-        rows.join(", "),
-        on_conflict(table)
-    )
+    insert(table, &format!("VALUES {}", rows.join(", ")))
 }
 
 fn insert_many(table: &Table, random: &mut Random) -> String {
     let from = random.within(0..ADDRESSES);
     let row = row(table, "g", random);
-    format!(
-        "INSERT INTO {} ({}) SELECT {} FROM generate_series({from}, {}) g{}",
-        table.quoted(),
-        columns(table),
-        &row[1..row.len() - 1],
-        from + random.within(5..60),
-        on_conflict(table)
-    )
+    let series = table.dialect.series(from, from + random.within(5..60));
+    insert(table, &format!("SELECT {} FROM {series}", &row[1..row.len() - 1]))
 }
 
-fn on_conflict(table: &Table) -> &'static str {
-    if table.has_key { " ON CONFLICT DO NOTHING" } else { "" }
+fn insert(table: &Table, rows: &str) -> String {
+    if table.has_key {
+        return table.dialect.insert_new(&table.quoted(), &columns(table), rows);
+    }
+    format!("INSERT INTO {} ({}) {rows}", table.quoted(), columns(table))
 }
 
 fn upsert(table: &Table, random: &mut Random) -> String {
@@ -54,14 +45,11 @@ fn upsert(table: &Table, random: &mut Random) -> String {
         return insert_some(table, random);
     }
     let key: Vec<String> = table.address().map(Column::quoted).collect();
-    format!(
-        "INSERT INTO {} ({}) VALUES {} ON CONFLICT ({}) DO UPDATE SET {}",
-        table.quoted(),
-        columns(table),
-        row(table, &number(random), random),
-        key.join(", "),
-        set(table, random)
-    )
+    let row = row(table, &number(random), random);
+    let set: Vec<String> =
+        table.values().into_iter().filter(|_| random.once_in(2)).map(Column::quoted).collect();
+    let set = if set.is_empty() { key.clone() } else { set };
+    table.dialect.upsert(&table.quoted(), &columns(table), &row, &key, &set)
 }
 
 fn update(table: &Table, random: &mut Random) -> String {
@@ -86,15 +74,14 @@ fn change_key(table: &Table, random: &mut Random) -> String {
     if random.once_in(3) {
         set.push(self::set(table, random));
     }
-    let is_free = if table.has_key {
-        format!(" AND NOT EXISTS (SELECT FROM {} WHERE {})", table.quoted(), is_at(table, &to))
-    } else {
-        String::new()
-    };
-    format!("UPDATE {} SET {} WHERE {}{is_free}", table.quoted(), set.join(", "), is_at(table, &from))
+    let is_taken = table.has_key.then(|| is_at(table, &to));
+    table.dialect.change_key(&table.quoted(), &set.join(", "), &is_at(table, &from), is_taken.as_deref())
 }
 
 fn truncate(table: &Table, tables: &[Table], random: &mut Random) -> String {
+    if table.dialect == Dialect::Mysql {
+        return format!("TRUNCATE TABLE {}", table.quoted());
+    }
     let other = random.pick(tables);
     let end = random.pick(&["", " RESTART IDENTITY", " CASCADE"]);
     if other.name == table.name || random.once_in(2) {
@@ -103,8 +90,19 @@ fn truncate(table: &Table, tables: &[Table], random: &mut Random) -> String {
     format!("TRUNCATE {}, {}{end}", table.quoted(), other.quoted())
 }
 
-fn message(random: &mut Random) -> String {
-    format!("SELECT pg_logical_emit_message({}, 'havoc', 'ü {}')", random.within(0..3) > 0, random.number())
+/// What only one of them has: a message, or a row that takes the place of another.
+fn another(table: &Table, random: &mut Random) -> String {
+    match table.dialect {
+        Dialect::Postgres => format!(
+            "SELECT pg_logical_emit_message({}, 'havoc', 'ü {}')",
+            random.within(0..3) > 0,
+            random.number()
+        ),
+        Dialect::Mysql => {
+            let row = row(table, &number(random), random);
+            format!("REPLACE INTO {} ({}) VALUES {row}", table.quoted(), columns(table))
+        }
+    }
 }
 
 fn number(random: &mut Random) -> String {
@@ -112,15 +110,15 @@ fn number(random: &mut Random) -> String {
 }
 
 fn columns(table: &Table) -> String {
-    table.columns.iter().map(Column::quoted).collect::<Vec<_>>().join(", ")
+    table.written().map(Column::quoted).collect::<Vec<_>>().join(", ")
 }
 
 fn row(table: &Table, number: &str, random: &mut Random) -> String {
     let cell = |column: &Column| match column.is_address() {
-        true => address(&column.type_name, number),
-        false => value(&column.type_name, random),
+        true => column.address(number),
+        false => column.value(random),
     };
-    format!("({})", table.columns.iter().map(cell).collect::<Vec<_>>().join(", "))
+    format!("({})", table.written().map(cell).collect::<Vec<_>>().join(", "))
 }
 
 /// One column or all.
@@ -137,9 +135,8 @@ fn set(table: &Table, random: &mut Random) -> String {
     let one = random.within(0..values.len() as u64) as usize;
     let all = random.once_in(4);
     let chosen = values.iter().enumerate().filter(|(number, _)| all || *number == one);
-    let set: Vec<String> = chosen
-        .map(|(_, column)| format!("{} = {}", column.quoted(), value(&column.type_name, random)))
-        .collect();
+    let set: Vec<String> =
+        chosen.map(|(_, column)| format!("{} = {}", column.quoted(), column.value(random))).collect();
     set.join(", ")
 }
 
@@ -151,12 +148,12 @@ fn is_within(table: &Table, random: &mut Random) -> String {
     let from = random.within(0..ADDRESSES);
     let to = from + random.within(3..25);
     let conditions = table.address().map(|column| {
-        let value = address(&column.type_name, "g");
-        format!("{} IN (SELECT {value} FROM generate_series({from}, {to}) g)", column.quoted())
+        let (value, series) = (column.address("g"), table.dialect.series(from, to));
+        format!("{} IN (SELECT {value} FROM {series})", column.quoted())
     });
     conditions.collect::<Vec<_>>().join(" AND ")
 }
 
 fn assign(column: &Column, number: &str) -> String {
-    format!("{} = {}", column.quoted(), address(&column.type_name, number))
+    format!("{} = {}", column.quoted(), column.address(number))
 }

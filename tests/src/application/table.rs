@@ -1,15 +1,25 @@
+mod mysql;
+
 use super::alteration::is_full_at_times;
-use super::catalog::quoted;
 use super::column::any_type;
+use crate::dialect::Dialect;
 use crate::random::Random;
 
 /// What makes a table: random columns, and a key or none.
-pub(super) fn create(number: u64, random: &mut Random) -> String {
+pub(super) fn create(dialect: Dialect, number: u64, random: &mut Random) -> String {
     let name = match random.within(0..6) {
         0 => format!("T {number}, \"ß\" it's"),
         _ => format!("t{number}"),
     };
-    let table = quoted(&name);
+    match dialect {
+        Dialect::Postgres => create_in_postgres(&name, random),
+        Dialect::Mysql => mysql::create(&name, random),
+    }
+}
+
+fn create_in_postgres(name: &str, random: &mut Random) -> String {
+    let quoted = |name: &str| Dialect::Postgres.quoted(name);
+    let table = quoted(name);
     let mut columns: Vec<String> = (0..random.within(1..9))
         .map(|column| {
             let storage = if random.once_in(3) { External::Yes } else { External::No };
@@ -19,7 +29,7 @@ pub(super) fn create(number: u64, random: &mut Random) -> String {
     let mut after = String::new();
     let mut options = String::new();
     let kind = match random.within(0..11) {
-        7 if !is_full_at_times(&name) => 2,
+        7 if !is_full_at_times(name) => 2,
         kind => kind,
     };
     let (keys, constraint): (&[&str], &str) = match kind {

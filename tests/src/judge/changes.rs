@@ -37,7 +37,7 @@ pub(super) fn compare(history: &History, sent: &Sent, faults: &mut Vec<String>) 
         let Some(transaction) = history.transactions.get(number) else { continue };
         let Some(places) = places.get_mut(number) else { continue };
         sent.sort_by_key(|change| (change.tx_seq, change.part));
-        compare_table(transaction, table, &sent, places, faults);
+        compare_table(transaction, table, &sent, history.leaves_out, places, faults);
     }
     compare_loose(history, sent, &loose, faults);
     compare_numbers(sent, faults);
@@ -57,6 +57,7 @@ fn compare_table(
     transaction: &Transaction,
     table: &str,
     sent: &[&SentChange],
+    leaves_out: bool,
     places: &mut [Option<Place>],
     faults: &mut Vec<String>,
 ) {
@@ -93,7 +94,7 @@ fn compare_table(
             match came {
                 None => faults.push(fault("a key was changed, and its second half did not come".to_owned())),
                 Some(came) => {
-                    if let Some(what) = differs(expected, came, change) {
+                    if let Some(what) = differs(expected, came, change, leaves_out) {
                         faults.push(format!("{} ({table}): {what}", came.id));
                     }
                 }
@@ -119,7 +120,7 @@ fn halves(change: &Change) -> Vec<Kind> {
 }
 
 /// How an event differs from what it was to be.
-fn differs(expected: &Kind, came: &SentChange, change: &Change) -> Option<String> {
+fn differs(expected: &Kind, came: &SentChange, change: &Change, leaves_out: bool) -> Option<String> {
     let whole = match &change.kind {
         Kind::Update { old, .. } => old.as_ref(),
         _ => None,
@@ -127,13 +128,18 @@ fn differs(expected: &Kind, came: &SentChange, change: &Change) -> Option<String
     let is_full = change.identity.is_full;
     let expected_before = if is_full { BeforeKind::Full } else { BeforeKind::Key };
     let before = |old: &Tuple, before: &Tuple| {
+        if leaves_out {
+            return differs_in_part(old, before, (came.before == BeforeKind::Key).then_some(change));
+        }
         if came.before != expected_before {
             return Some(format!("the row before is told as {:?}", came.before));
         }
         differs_before(old, before)
     };
     let fault = match (expected, &came.kind) {
-        (Kind::Insert { new: expected }, Kind::Insert { new }) => differs_after(expected, new, whole, came),
+        (Kind::Insert { new: expected }, Kind::Insert { new }) => {
+            differs_after(expected, new, whole, came, leaves_out)
+        }
         (Kind::Update { old: expected_old, new: expected }, Kind::Update { old, new }) => {
             let before = match (expected_old, old) {
                 (Some(expected), Some(old)) => before(expected, old),
@@ -142,7 +148,7 @@ fn differs(expected: &Kind, came: &SentChange, change: &Change) -> Option<String
                 (None, None) => None,
                 _ => Some(format!("the row before was {expected_old:?}, not {old:?}")),
             };
-            before.or_else(|| differs_after(expected, new, expected_old.as_ref(), came))
+            before.or_else(|| differs_after(expected, new, expected_old.as_ref(), came, leaves_out))
         }
         (Kind::Delete { old: expected }, Kind::Delete { old }) => before(expected, old),
         (Kind::Truncate, Kind::Truncate) => return None,
@@ -152,12 +158,22 @@ fn differs(expected: &Kind, came: &SentChange, change: &Change) -> Option<String
     fault.or_else(|| differs_key(expected, came, change))
 }
 
-fn differs_after(expected: &Tuple, after: &Tuple, old: Option<&Tuple>, came: &SentChange) -> Option<String> {
+fn differs_after(
+    expected: &Tuple,
+    after: &Tuple,
+    old: Option<&Tuple>,
+    came: &SentChange,
+    leaves_out: bool,
+) -> Option<String> {
     if !expected.keys().eq(after.keys()) {
         return Some(format!("its columns are {:?}, not {:?}", expected.keys(), after.keys()));
     }
     let wrong = expected.iter().zip(after.values()).find(|((name, expected), after)| match expected {
-        _ if came.fetched.contains(*name) => **expected != Datum::Unchanged,
+        _ if came.fetched.contains(*name) => !leaves_out && **expected != Datum::Unchanged,
+        // What did not change, or a row that is gone.
+        _ if leaves_out && **after == Datum::Omitted => {
+            old.is_some_and(|old| old.get(*name) != Some(*expected))
+        }
         // Told by the old row, if that is told.
         Datum::Unchanged => **after != Datum::Unchanged && old.and_then(|old| old.get(*name)) != Some(*after),
         expected => expected != after,
@@ -174,6 +190,16 @@ fn differs_before(expected: &Tuple, before: &Tuple) -> Option<String> {
         let of = |row: &Tuple| row.get(name).map(short);
         format!("{name} was {:?}, not {:?}", of(expected), of(before))
     })
+}
+
+/// Of an old row that is told in part; of its key alone, if that is `only_key`.
+fn differs_in_part(expected: &Tuple, before: &Tuple, only_key: Option<&Change>) -> Option<String> {
+    let is_told = |name: &String| {
+        only_key.is_none_or(|change| change.identity.key.contains(name))
+            && before.get(name).is_some_and(|datum| *datum != Datum::Omitted)
+    };
+    let wrong = expected.iter().find(|(name, datum)| is_told(name) && before.get(*name) != Some(*datum));
+    wrong.map(|(name, datum)| format!("{name} was {}, not {:?}", short(datum), before.get(name).map(short)))
 }
 
 fn differs_key(expected: &Kind, came: &SentChange, change: &Change) -> Option<String> {

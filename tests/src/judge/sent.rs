@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use event::envelope::change_event::Position;
-use event::envelope::{BeforeKind, ChangeEvent, Op, Row, TableSchema};
+use event::envelope::{BeforeKind, ChangeEvent, Op, Row, TableSchema, Value};
 use prost::Message as _;
 
 use super::state::{State, key_of, lasting};
 use super::text::datum;
-use crate::history::{Identity, Kind, Tuple};
-use crate::replay::{Delivered, id_of};
+use crate::history::{Datum, Identity, Kind, Tuple, mirrored};
+use crate::replay::{Cell, Delivered, id_of, places_of};
 
 /// What came, each event of the log at its first delivery.
 #[derive(Default)]
@@ -68,7 +68,7 @@ pub(super) struct Load {
 #[derive(Default)]
 struct Replica {
     state: State,
-    seen: BTreeSet<Vec<crate::history::Datum>>,
+    seen: BTreeSet<Vec<Datum>>,
     rows: Vec<Tuple>,
 }
 
@@ -130,9 +130,11 @@ impl Sent {
         if !self.seen.insert(id.clone()) {
             return;
         }
-        let (commit, own) = match &event.position {
-            Some(Position::Postgres(position)) => (position.commit_lsn, position.lsn),
-            _ => (0, 0),
+        let (commit, own) = places_of(event);
+        let (xid, own) = match gtid_of(event) {
+            None => (event.txid.clone(), own),
+            // Where it stands in the replica's log tells nothing.
+            Some(gtid) => (gtid.to_owned(), event.tx_seq),
         };
         let schema = self.schemas.get(&event.schema_fp);
         let named = |columns: &[u32]| {
@@ -143,7 +145,9 @@ impl Sent {
             (Some(key), Some(schema)) => {
                 let columns = schema.key.iter().filter_map(|at| schema.columns.get(*at as usize));
                 let cells = columns.zip(&key.values);
-                cells.map(|(column, value)| (column.name.clone(), datum(value, &column.r#type))).collect()
+                cells
+                    .map(|(column, value)| (column.name.clone(), datum_of(event, value, &column.r#type)))
+                    .collect()
             }
             _ => Tuple::new(),
         };
@@ -151,7 +155,7 @@ impl Sent {
             id,
             place,
             table: event.table.clone(),
-            xid: event.txid.clone(),
+            xid,
             commit,
             own,
             commit_time_us: event.commit_time_us,
@@ -172,8 +176,8 @@ impl Sent {
             return Some((Kind::Message { prefix: message.prefix, content }, Identity::default()));
         }
         let schema = self.schema(place, event)?;
-        let old = || tuple(&event.before, &schema);
-        let new = || tuple(&event.after, &schema);
+        let old = || tuple(event, &event.before, &schema);
+        let new = || tuple(event, &event.after, &schema);
         let kind = match event.op() {
             Op::Insert => Kind::Insert { new: new() },
             Op::Update => {
@@ -195,9 +199,7 @@ impl Sent {
             Op::LoadBegin => {
                 load.table = event.table.clone();
                 load.is_of_range = told.from.is_some() || told.to.is_some();
-                if let Some(Position::Postgres(position)) = &event.position {
-                    load.limit = position.commit_lsn;
-                }
+                load.limit = places_of(event).0;
                 load.begins.insert(place.partition, place.number);
                 let replica = self.replicas.entry(at).or_default();
                 replica.seen.clear();
@@ -213,7 +215,7 @@ impl Sent {
             }
             _ => {
                 let Some(schema) = self.schema(&place, event) else { return };
-                let row = tuple(&event.after, &schema);
+                let row = tuple(event, &event.after, &schema);
                 let identity = identity(&schema);
                 let load = self.loads.entry(told.id.clone()).or_default();
                 load.columns = lasting(&row).into_keys().collect();
@@ -243,8 +245,25 @@ fn identity(schema: &TableSchema) -> Identity {
     Identity { key, columns, is_full: false }
 }
 
-fn tuple(row: &Option<Row>, schema: &TableSchema) -> Tuple {
+fn tuple(event: &ChangeEvent, row: &Option<Row>, schema: &TableSchema) -> Tuple {
     let values = row.iter().flat_map(|row| &row.values);
     let cells = schema.columns.iter().zip(values);
-    cells.map(|(column, value)| (column.name.clone(), datum(value, &column.r#type))).collect()
+    cells.map(|(column, value)| (column.name.clone(), datum_of(event, value, &column.r#type))).collect()
+}
+
+/// In the form in which the history has it.
+fn datum_of(event: &ChangeEvent, value: &Value, type_name: &str) -> Datum {
+    match gtid_of(event) {
+        None => datum(value, type_name),
+        Some(_) => mirrored(Cell::of(value)),
+    }
+}
+
+/// Of MySQL and MariaDB.
+fn gtid_of(event: &ChangeEvent) -> Option<&str> {
+    match &event.position {
+        Some(Position::Mysql(position)) => Some(&position.gtid),
+        Some(Position::Mariadb(position)) => Some(&position.gtid),
+        _ => None,
+    }
 }

@@ -19,7 +19,12 @@ impl State {
             self.reshape(&identity.columns);
         }
         match kind {
-            Kind::Insert { new } => self.put(lasting(new), key),
+            Kind::Insert { new } => {
+                let mut new = lasting(new);
+                // What the statement did not name is null.
+                new.retain(|_, datum| *datum != Datum::Omitted);
+                self.put(new, key);
+            }
             Kind::Delete { old } => {
                 let old = lasting(old);
                 let held = self.take(&old, key);
@@ -30,7 +35,7 @@ impl State {
                 let old = old.as_ref().map(lasting);
                 // A key that is stored out of line is told in the old row alone.
                 for name in key.iter().map(|name| lasting_name(name)) {
-                    if let (Some(Datum::Unchanged), Some(old)) = (new.get(name), &old)
+                    if let (Some(Datum::Unchanged | Datum::Omitted), Some(old)) = (new.get(name), &old)
                         && let Some(value) = old.get(name)
                     {
                         new.insert(name.to_owned(), value.clone());
@@ -39,10 +44,12 @@ impl State {
                 let held = self.take(old.as_ref().unwrap_or(&new), key);
                 for (name, datum) in &mut new {
                     let known = held.as_ref().and_then(|held| held.get(name));
-                    if let (Datum::Unchanged, Some(known)) = (&*datum, known) {
+                    if let (Datum::Unchanged | Datum::Omitted, Some(known)) = (&*datum, known) {
                         *datum = known.clone();
                     }
                 }
+                // Of a column that was added since, without a default.
+                new.retain(|_, datum| *datum != Datum::Omitted);
                 let fault = old.and_then(|old| differs(held.as_ref(), &old));
                 self.put(new, key);
                 return fault;

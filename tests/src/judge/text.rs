@@ -41,7 +41,7 @@ fn text(kind: &Kind, type_name: &str) -> String {
 }
 
 /// As `timestamptz` text in UTC, or without the zone.
-pub(super) fn timestamp(timestamp_us: i64, zone: &str) -> String {
+pub(crate) fn timestamp(timestamp_us: i64, zone: &str) -> String {
     let (date, era) = date(timestamp_us.div_euclid(DAY_US));
     format!("{date} {}{zone}{era}", time(timestamp_us.rem_euclid(DAY_US)))
 }

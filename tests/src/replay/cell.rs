@@ -13,7 +13,7 @@ pub enum Cell {
 
 impl Cell {
     /// From the envelope.
-    pub(super) fn of(value: &Value) -> Self {
+    pub(crate) fn of(value: &Value) -> Self {
         Self::Text(match &value.kind {
             Some(Kind::Null(_)) => return Self::Null,
             None | Some(Kind::Unchanged(_) | Kind::Omitted(_)) => return Self::Unknown,

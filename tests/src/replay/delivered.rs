@@ -38,6 +38,15 @@ impl Delivered {
         }
     }
 
+    /// The messages of a body of length-delimited events.
+    pub fn each_of_body(mut body: &[u8], mut take: impl FnMut(Self)) {
+        while let Some(length) = read_varint(&mut body) {
+            let mut payload = vec![0; length];
+            body.read_exact(&mut payload).expect("a whole event");
+            take(Self { partition: "receiver".to_owned(), id: None, key: None, payload });
+        }
+    }
+
     /// The messages of a pipeline in Kafka, without the topics of all schemas and of the checkpoint.
     pub fn each_of_kafka(brokers: &str, pipeline: &str, mut take: impl FnMut(Self)) {
         let consumer: BaseConsumer = ClientConfig::new()

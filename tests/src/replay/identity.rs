@@ -15,10 +15,7 @@ pub(crate) fn id_of(event: &ChangeEvent) -> String {
         };
         return format!("{start}/load/{}/{place}", load.id);
     }
-    let (commit, own) = match &event.position {
-        Some(Position::Postgres(position)) => (position.commit_lsn, position.lsn),
-        _ => (0, 0),
-    };
+    let (commit, own) = places_of(event);
     if event.txid.is_empty() {
         return format!("{start}/{own:016X}/{}", if event.op() == Op::Message { "m" } else { "h" });
     }
@@ -31,4 +28,14 @@ pub(crate) fn id_of(event: &ChangeEvent) -> String {
         _ => String::new(),
     };
     format!("{start}/{commit:016X}/{}{part}", event.tx_seq)
+}
+
+/// Where its transaction stands in the log, as a number that grows, and where itself.
+pub(crate) fn places_of(event: &ChangeEvent) -> (u64, u64) {
+    match &event.position {
+        Some(Position::Postgres(position)) => (position.commit_lsn, position.lsn),
+        Some(Position::Mysql(position)) => (position.transaction, position.offset),
+        Some(Position::Mariadb(position)) => (position.transaction, position.offset),
+        Some(Position::Poll(_)) | None => (0, 0),
+    }
 }

@@ -125,6 +125,13 @@ fn content_of(event: &ChangeEvent) -> u64 {
     let mut event = event.clone();
     event.captured_time_us = 0;
     if let Some(after) = &mut event.after {
+        let omitted =
+            |value: &&mut event::envelope::Value| matches!(value.kind, Some(value::Kind::Omitted(_)));
+        after
+            .values
+            .iter_mut()
+            .filter(omitted)
+            .for_each(|value| value.kind = Some(value::Kind::Unchanged(Default::default())));
         for column in std::mem::take(&mut event.fetched) {
             after.values[column as usize].kind = Some(value::Kind::Unchanged(Default::default()));
         }

@@ -1,9 +1,13 @@
+mod mysql;
+mod postgres;
+
 use std::collections::BTreeMap;
 
 use event::TableName;
 
 use super::Cell;
 use super::cell::double;
+use crate::dialect::Dialect;
 use crate::session::Session;
 
 /// A table's rows as they are in the source, sorted.
@@ -17,61 +21,40 @@ pub struct Rows {
 /// The tables of a source.
 pub type Source = BTreeMap<TableName, Rows>;
 
-/// All tables of the schema `public`; partitions are their root's.
+/// All tables of the schema `public`, or of MySQL's default database.
 pub fn source_rows(session: &Session) -> Source {
-    let tables = session.rows(
-        "SELECT relname, c.oid FROM pg_class c \
-         WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace",
-    );
-    tables
-        .into_iter()
-        .map(|row| {
-            let [Some(name), Some(oid)] = &row[..] else { panic!("{row:?}") };
-            (TableName::new("public", name), rows(session, oid))
-        })
-        .collect()
+    match session.dialect() {
+        Dialect::Postgres => postgres::source_rows(session),
+        Dialect::Mysql => mysql::source_rows(session),
+    }
 }
 
-fn rows(session: &Session, oid: &str) -> Rows {
-    // Generated columns are not published before version 18, nor by default from then on.
-    let columns = session.rows(&format!(
-        "SELECT attname, quote_ident(attname), atttypid::regtype FROM pg_attribute \
-         WHERE attrelid = {oid} AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum"
-    ));
-    let cell = |column: &Vec<Option<String>>, number: usize| column[number].clone().unwrap_or_default();
-    let types: Vec<String> = columns.iter().map(|column| cell(column, 2)).collect();
-    let list: Vec<String> =
-        columns.iter().zip(&types).map(|(column, kind)| form(&cell(column, 1), kind)).collect();
-    let table = session
-        .value(&format!("SELECT CASE relkind WHEN 'r' THEN 'ONLY ' ELSE '' END || oid::regclass FROM pg_class WHERE oid = {oid}"))
-        .expect("the table's name");
-    let found = session.rows(&format!("SELECT {} FROM {table}", list.join(", ")));
-    let mut rows: Vec<Vec<Cell>> = found
-        .into_iter()
-        .map(|row| row.into_iter().zip(&types).map(|(text, kind)| read(text, kind)).collect())
-        .collect();
-    rows.sort();
-    Rows { columns: columns.iter().map(|column| cell(column, 0)).collect(), types, rows }
-}
+impl Rows {
+    /// Each row's cells by their columns' names.
+    pub(crate) fn named(&self) -> impl Iterator<Item = impl Iterator<Item = (String, Cell)>> {
+        self.rows.iter().map(|row| self.columns.iter().cloned().zip(row.iter().cloned()))
+    }
 
-/// The SQL that brings a column into the form of [`Cell`].
-fn form(column: &str, kind: &str) -> String {
-    match kind {
-        "bytea" => format!("encode({column}, 'hex')"),
-        "uuid" => format!("replace({column}::text, '-', '')"),
-        "date" => format!("{column} - date '1970-01-01'"),
-        kind if kind.starts_with("timestamp") || kind.starts_with("time without") => {
-            format!("(extract(epoch FROM {column}) * 1000000)::bigint")
-        }
-        kind if kind.ends_with("[]") => format!("array_to_json({column})::text"),
-        _ => format!("{column}::text"),
+    /// Reads what was asked for as `forms` has it.
+    fn of(columns: Vec<String>, types: Vec<String>, found: Vec<Vec<Option<String>>>) -> Self {
+        let mut rows: Vec<Vec<Cell>> = found
+            .into_iter()
+            .map(|row| row.into_iter().zip(&types).map(|(text, kind)| read(text, kind)).collect())
+            .collect();
+        rows.sort();
+        Self { columns, types, rows }
     }
 }
 
 fn read(text: Option<String>, kind: &str) -> Cell {
     let Some(text) = text else { return Cell::Null };
     Cell::Text(match kind {
-        "double precision" => double(text.parse().expect("a number")),
+        "double precision" | "double" => double(text.parse().expect("a number")),
+        // The double nearest to the float's shortest text.
+        "float" => {
+            let float = text.parse::<f64>().expect("a number") as f32;
+            double(float.to_string().parse().expect("a number"))
+        }
         kind if kind.ends_with("[]") => {
             serde_json::from_str::<serde_json::Value>(&text).expect("an array").to_string()
         }

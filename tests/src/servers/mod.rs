@@ -22,6 +22,7 @@ mod nats;
 mod pgbouncer;
 mod postgres;
 mod proxy;
+mod receiver;
 
 pub use certificates::Authority;
 pub use kafka::Kafka;
@@ -30,6 +31,7 @@ pub use nats::Nats;
 pub use pgbouncer::Pgbouncer;
 pub use postgres::Postgres;
 pub use proxy::Proxy;
+pub use receiver::{Post, Receiver, Reply};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

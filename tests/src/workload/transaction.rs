@@ -1,8 +1,12 @@
-use super::tables::{Shape, TABLES};
+use super::tables::{self, Shape};
+use crate::dialect::Dialect;
 use crate::random::Random;
 
 /// The numbers that address rows: few enough that keys are used again.
 const ADDRESSES: u64 = 3000;
+
+const SAVEPOINT: &str = "SAVEPOINT a";
+const ROLLBACK: &str = "ROLLBACK TO a";
 
 /// A transaction as statements, without BEGIN and COMMIT.
 #[derive(Debug, Default)]
@@ -14,7 +18,7 @@ pub(super) struct Transaction {
 
 impl Transaction {
     /// Makes one up.
-    pub(super) fn new(random: &mut Random) -> Self {
+    pub(super) fn new(dialect: Dialect, random: &mut Random) -> Self {
         let mut transaction = Self::default();
         let count = match random.within(0..20) {
             0..8 => 1,
@@ -22,20 +26,35 @@ impl Transaction {
             _ => random.within(20..60),
         };
         for _ in 0..count {
-            transaction.statements.push(statement(random));
+            transaction.statements.push(statement(dialect, random));
         }
         if random.once_in(7) {
-            transaction.undo_some(random);
+            transaction.undo_some(dialect, random);
+        }
+        let is_lonely = |statement: &String| statement.contains(tables::WITHOUT_TRANSACTIONS);
+        if dialect == Dialect::Mysql && transaction.statements.len() > 1 {
+            // With GTIDs it is refused among others.
+            transaction.statements.retain(|statement| !is_lonely(statement));
+            if transaction.statements.is_empty() {
+                return Self::new(dialect, random);
+            }
+            transaction.undone = transaction.place_of_undone();
         }
         transaction
     }
 
+    fn place_of_undone(&self) -> std::ops::Range<usize> {
+        let place = |start: &str| self.statements.iter().position(|statement| statement == start);
+        let (from, to) = (place(SAVEPOINT), place(ROLLBACK));
+        from.zip(to).map_or(0..0, |(from, to)| from..to + 1)
+    }
+
     /// Wraps further statements in a savepoint that is rolled back.
-    fn undo_some(&mut self, random: &mut Random) {
+    fn undo_some(&mut self, dialect: Dialect, random: &mut Random) {
         let at = random.within(0..self.statements.len() as u64 + 1) as usize;
-        let mut undone = vec!["SAVEPOINT a".to_owned()];
-        undone.extend((0..random.within(1..4)).map(|_| statement(random)));
-        undone.push("ROLLBACK TO a".to_owned());
+        let mut undone = vec![SAVEPOINT.to_owned()];
+        undone.extend((0..random.within(1..4)).map(|_| statement(dialect, random)));
+        undone.push(ROLLBACK.to_owned());
         self.undone = at..at + undone.len();
         self.statements.splice(at..at, undone);
     }
@@ -52,139 +71,153 @@ impl Transaction {
     }
 }
 
-fn statement(random: &mut Random) -> String {
-    // The last one stays as it is.
-    let table = &TABLES[random.within(0..TABLES.len() as u64 - 1) as usize];
-    match random.within(0..1000) {
-        0..390 => insert(table, random),
-        390..400 => insert_many(table, random),
-        400..500 => upsert(table, random),
-        500..770 => update(table, random),
-        770..775 => update_many(table, random),
-        775..880 => delete(table, random),
-        880..990 => change_key(table, random),
-        990..994 => truncate(table, random),
-        _ => message(random),
-    }
+/// Makes up statements.
+struct Writer<'r> {
+    dialect: Dialect,
+    tables: &'static [Shape],
+    random: &'r mut Random,
+}
+
+fn statement(dialect: Dialect, random: &mut Random) -> String {
+    Writer { dialect, tables: tables::of(dialect), random }.statement()
 }
 
 /// Twenty rows at a time, before anything else happens.
-pub(super) fn fill(table: &Shape, from: u64, random: &mut Random) -> String {
-    let rows: Vec<String> = (from..from + 20).map(|number| row(table, number, random)).collect();
+pub(super) fn fill(dialect: Dialect, table: &Shape, from: u64, random: &mut Random) -> String {
+    let mut writer = Writer { dialect, tables: tables::of(dialect), random };
+    let rows: Vec<String> = (from..from + 20).map(|number| writer.row(table, number)).collect();
     format!("INSERT INTO {} ({}) VALUES {}", table.name, columns(table), rows.join(", "))
 }
 
-fn insert(table: &Shape, random: &mut Random) -> String {
-    let rows: Vec<String> = (0..random.within(1..4)).map(|_| row(table, address(random), random)).collect();
-    let values = rows.join(", ");
-    format!("INSERT INTO {} ({}) VALUES {values} ON CONFLICT DO NOTHING", table.name, columns(table))
-}
-
-fn insert_many(table: &Shape, random: &mut Random) -> String {
-    let (from, count) = (address(random), random.within(50..400));
-    let values = table.address.iter().map(|(_, sql)| sql.replace('$', "g"));
-    let values: Vec<String> = values.chain(literals(table, random)).collect();
-    format!(
-        "INSERT INTO {} ({}) SELECT {} FROM generate_series({from}, {}) g ON CONFLICT DO NOTHING",
-        table.name,
-        columns(table),
-        values.join(", "),
-        from + count
-    )
-}
-
-fn upsert(table: &Shape, random: &mut Random) -> String {
-    if !table.has_key {
-        return insert(table, random);
+impl Writer<'_> {
+    fn statement(&mut self) -> String {
+        // The last one stays as it is.
+        let table = &self.tables[self.random.within(0..self.tables.len() as u64 - 1) as usize];
+        match self.random.within(0..1000) {
+            0..390 => self.insert(table),
+            390..400 => self.insert_many(table),
+            400..500 => self.upsert(table),
+            500..770 => self.update(table),
+            770..775 => self.update_many(table),
+            775..880 => self.delete(table),
+            880..990 => self.change_key(table),
+            990..994 => self.truncate(table),
+            _ => self.message(),
+        }
     }
-    let conflict: Vec<&str> = table.address.iter().map(|(column, _)| *column).collect();
-    let set: Vec<String> =
-        table.values.iter().map(|(column, _)| format!("{column} = excluded.{column}")).collect();
-    format!(
-        "INSERT INTO {} ({}) VALUES {} ON CONFLICT ({}) DO UPDATE SET {}",
-        table.name,
-        columns(table),
-        row(table, address(random), random),
-        conflict.join(", "),
-        set.join(", ")
-    )
-}
 
-fn update(table: &Shape, random: &mut Random) -> String {
-    format!("UPDATE {} SET {} WHERE {}", table.name, set(table, random), is_at(table, address(random)))
-}
-
-fn update_many(table: &Shape, random: &mut Random) -> String {
-    let (from, count) = (address(random), random.within(50..300));
-    let (columns, values): (Vec<&str>, Vec<String>) =
-        table.address.iter().map(|(column, sql)| (*column, sql.replace('$', "g"))).unzip();
-    format!(
-        "UPDATE {} SET {} WHERE ({}) IN (SELECT {} FROM generate_series({from}, {}) g)",
-        table.name,
-        set(table, random),
-        columns.join(", "),
-        values.join(", "),
-        from + count
-    )
-}
-
-fn delete(table: &Shape, random: &mut Random) -> String {
-    format!("DELETE FROM {} WHERE {}", table.name, is_at(table, address(random)))
-}
-
-fn change_key(table: &Shape, random: &mut Random) -> String {
-    let new = address(random);
-    let mut set: Vec<String> = table.address.iter().map(|(column, sql)| assign(column, sql, new)).collect();
-    if random.once_in(3) {
-        set.push(self::set(table, random));
+    fn insert(&mut self, table: &Shape) -> String {
+        let rows: Vec<String> = (0..self.random.within(1..4))
+            .map(|_| {
+                let number = self.address();
+                self.row(table, number)
+            })
+            .collect();
+        self.dialect.insert_new(table.name, &columns(table), &format!("VALUES {}", rows.join(", ")))
     }
-    let is_free = if table.has_key {
-        format!(" AND NOT EXISTS (SELECT FROM {} WHERE {})", table.name, is_at(table, new))
-    } else {
-        String::new()
-    };
-    format!("UPDATE {} SET {} WHERE {}{is_free}", table.name, set.join(", "), is_at(table, address(random)))
-}
 
-fn truncate(table: &Shape, random: &mut Random) -> String {
-    let other = random.pick(&TABLES);
-    if other.name == table.name || random.once_in(2) {
-        return format!("TRUNCATE {}", table.name);
+    fn insert_many(&mut self, table: &Shape) -> String {
+        let (from, count) = (self.address(), self.random.within(50..400));
+        let values = table.address.iter().map(|(_, sql)| sql.replace('$', "g"));
+        let values: Vec<String> = values.chain(self.literals(table)).collect();
+        let series = self.dialect.series(from, from + count);
+        let rows = format!("SELECT {} FROM {series}", values.join(", "));
+        self.dialect.insert_new(table.name, &columns(table), &rows)
     }
-    format!("TRUNCATE {}, {}", table.name, other.name)
-}
 
-fn message(random: &mut Random) -> String {
-    format!("SELECT pg_logical_emit_message({}, 'test', '{}')", random.once_in(2), random.number())
-}
+    fn upsert(&mut self, table: &Shape) -> String {
+        if !table.has_key {
+            return self.insert(table);
+        }
+        let key: Vec<String> = table.address.iter().map(|(column, _)| (*column).to_owned()).collect();
+        let set: Vec<String> = table.values.iter().map(|(column, _)| (*column).to_owned()).collect();
+        let number = self.address();
+        let row = self.row(table, number);
+        self.dialect.upsert(table.name, &columns(table), &row, &key, &set)
+    }
 
-fn address(random: &mut Random) -> u64 {
-    random.within(0..ADDRESSES)
+    fn update(&mut self, table: &Shape) -> String {
+        let set = self.set(table);
+        format!("UPDATE {} SET {set} WHERE {}", table.name, is_at(table, self.address()))
+    }
+
+    fn update_many(&mut self, table: &Shape) -> String {
+        let (from, count) = (self.address(), self.random.within(50..300));
+        let (columns, values): (Vec<&str>, Vec<String>) =
+            table.address.iter().map(|(column, sql)| (*column, sql.replace('$', "g"))).unzip();
+        format!(
+            "UPDATE {} SET {} WHERE ({}) IN (SELECT {} FROM {})",
+            table.name,
+            self.set(table),
+            columns.join(", "),
+            values.join(", "),
+            self.dialect.series(from, from + count)
+        )
+    }
+
+    fn delete(&mut self, table: &Shape) -> String {
+        format!("DELETE FROM {} WHERE {}", table.name, is_at(table, self.address()))
+    }
+
+    fn change_key(&mut self, table: &Shape) -> String {
+        let (old, new) = (self.address(), self.address());
+        let mut set: Vec<String> =
+            table.address.iter().map(|(column, sql)| assign(column, sql, new)).collect();
+        if self.random.once_in(3) {
+            set.push(self.set(table));
+        }
+        let is_taken = table.has_key.then(|| is_at(table, new));
+        self.dialect.change_key(table.name, &set.join(", "), &is_at(table, old), is_taken.as_deref())
+    }
+
+    fn truncate(&mut self, table: &Shape) -> String {
+        let other = self.random.pick(self.tables);
+        if other.name == table.name || self.dialect == Dialect::Mysql || self.random.once_in(2) {
+            return format!("TRUNCATE TABLE {}", table.name);
+        }
+        format!("TRUNCATE {}, {}", table.name, other.name)
+    }
+
+    fn message(&mut self) -> String {
+        match self.dialect {
+            Dialect::Postgres => format!(
+                "SELECT pg_logical_emit_message({}, 'test', '{}')",
+                self.random.once_in(2),
+                self.random.number()
+            ),
+            // There are none: another file instead.
+            Dialect::Mysql => "FLUSH BINARY LOGS".to_owned(),
+        }
+    }
+
+    fn address(&mut self) -> u64 {
+        self.random.within(0..ADDRESSES)
+    }
+
+    fn row(&mut self, table: &Shape, number: u64) -> String {
+        let key = table.address.iter().map(|(_, sql)| sql.replace('$', &number.to_string()));
+        format!("({})", key.chain(self.literals(table)).collect::<Vec<_>>().join(", "))
+    }
+
+    fn literals(&mut self, table: &Shape) -> Vec<String> {
+        table.values.iter().map(|(_, kind)| kind.literal(self.dialect, self.random)).collect()
+    }
+
+    /// One column or all.
+    fn set(&mut self, table: &Shape) -> String {
+        let one = self.random.within(0..table.values.len() as u64) as usize;
+        let all = self.random.once_in(4);
+        let chosen = table.values.iter().enumerate().filter(|(number, _)| all || *number == one);
+        chosen
+            .map(|(_, (column, kind))| format!("{column} = {}", kind.literal(self.dialect, self.random)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
 }
 
 fn columns(table: &Shape) -> String {
     let names = table.address.iter().map(|(column, _)| *column);
     names.chain(table.values.iter().map(|(column, _)| *column)).collect::<Vec<_>>().join(", ")
-}
-
-fn row(table: &Shape, number: u64, random: &mut Random) -> String {
-    let key = table.address.iter().map(|(_, sql)| sql.replace('$', &number.to_string()));
-    format!("({})", key.chain(literals(table, random)).collect::<Vec<_>>().join(", "))
-}
-
-fn literals(table: &Shape, random: &mut Random) -> Vec<String> {
-    table.values.iter().map(|(_, kind)| kind.literal(random)).collect()
-}
-
-/// One column or all.
-fn set(table: &Shape, random: &mut Random) -> String {
-    let one = random.within(0..table.values.len() as u64) as usize;
-    let all = random.once_in(4);
-    let chosen = table.values.iter().enumerate().filter(|(number, _)| all || *number == one);
-    chosen
-        .map(|(_, (column, kind))| format!("{column} = {}", kind.literal(random)))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 fn is_at(table: &Shape, number: u64) -> String {

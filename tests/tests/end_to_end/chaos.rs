@@ -5,10 +5,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use end_to_end::connector::Connector;
+use end_to_end::database::Database;
 use end_to_end::random::{Random, is_torture, seed};
 use end_to_end::replay::{Delivered, Replay, Source, Summary, source_rows};
-use end_to_end::servers::{Kafka, Nats, Postgres, unique};
-use end_to_end::session::Session;
+use end_to_end::servers::{Kafka, Nats, Release, unique};
 use end_to_end::workload::{Amount, Workload, create_tables};
 use event::envelope::ChangeEvent;
 use prost::Message as _;
@@ -21,8 +21,9 @@ fn file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events");
     let sink = format!("[sink.file]\npath = \"{}\"", path.display());
+    let database = Database::any_postgres(&mut Random::new(seed));
     let (source, _) =
-        survive(&unique("chaos-file"), &sink, seed, |take| Delivered::each_of_file(&path, take));
+        survive(&database, &unique("chaos-file"), &sink, seed, |take| Delivered::each_of_file(&path, take));
     if !is_torture() {
         let mut messages = Vec::new();
         Delivered::each_of_file(&path, |message| messages.push(message));
@@ -35,7 +36,8 @@ fn kafka() {
     let seed = seed("chaos::kafka");
     let (broker, name) = (Kafka::shared().brokers(), unique("chaos-kafka"));
     let sink = format!("[sink.kafka]\nbrokers = [\"{broker}\"]\npartitions = 3");
-    survive(&name, &sink, seed, |take| Delivered::each_of_kafka(&broker, &name, take));
+    let database = Database::any_postgres(&mut Random::new(seed));
+    survive(&database, &name, &sink, seed, |take| Delivered::each_of_kafka(&broker, &name, take));
 }
 
 #[test]
@@ -43,10 +45,37 @@ fn nats() {
     let seed = seed("chaos::nats");
     let (url, name) = (Nats::shared().url(), unique("chaos-nats"));
     let sink = format!("[sink.nats]\nservers = [\"{url}\"]");
-    let (_, summary) = survive(&name, &sink, seed, |take| {
+    let database = Database::any_postgres(&mut Random::new(seed));
+    let (_, summary) = survive(&database, &name, &sink, seed, |take| {
         Delivered::each_of_nats(&url, &format!("CDC_{name}"), take);
     });
     assert_eq!(summary.repeated, 0, "each change is in the stream once: {summary:?}");
+}
+
+#[test]
+fn mysql_into_a_file() {
+    let seed = seed("chaos::mysql_into_a_file");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events");
+    let sink = format!("[sink.file]\npath = \"{}\"", path.display());
+    let database = Database::mysql(Release::Mysql);
+    let (source, _) =
+        survive(&database, &unique("chaos-mysql"), &sink, seed, |take| Delivered::each_of_file(&path, take));
+    if !is_torture() {
+        let mut messages = Vec::new();
+        Delivered::each_of_file(&path, |message| messages.push(message));
+        the_judge_is_strict(&messages, &source, &mut Random::new(seed));
+    }
+}
+
+#[test]
+fn mariadb_into_kafka() {
+    let seed = seed("chaos::mariadb_into_kafka");
+    let (broker, name) = (Kafka::shared().brokers(), unique("chaos-mariadb"));
+    let sink = format!("[sink.kafka]\nbrokers = [\"{broker}\"]\npartitions = 3");
+    let release = *Random::new(seed).pick(&Release::ALL[1..]);
+    let database = Database::mysql(release);
+    survive(&database, &name, &sink, seed, |take| Delivered::each_of_kafka(&broker, &name, take));
 }
 
 /// What was found right would have been found wrong had anything been lost, invented, altered or moved.
@@ -97,6 +126,7 @@ fn the_judge_is_strict(messages: &[Delivered], source: &Source, random: &mut Ran
 
 /// Runs the twenty tables through a sink, and judges what `read` finds there.
 fn survive(
+    database: &Database,
     name: &str,
     sink: &str,
     seed: u64,
@@ -105,13 +135,12 @@ fn survive(
     let mut random = Random::new(seed);
     let mut kill_at = random.fork();
     let (rows, kills) = if is_torture() { (1_000_000, 25) } else { (50_000, 5) };
-    let postgres = Postgres::start(*random.pick(&Postgres::VERSIONS));
-    let session = Session::open(&postgres, "postgres");
+    let session = database.session();
     create_tables(&session, if is_torture() { 5000 } else { 500 }, seed);
-    let mut cdc = Connector::new(name, &format!("{}{sink}", source(&session, &postgres.url("postgres"))));
+    let mut cdc = Connector::new(name, &format!("{}{sink}", source(&session, &database.url())));
     // Slowly enough to go on while the program starts again and again.
     let pause = Duration::from_millis(if is_torture() { 0 } else { 8 });
-    let mut write = |rows| Workload::start(postgres.url("postgres"), Amount { rows, pause }, random.number());
+    let mut write = |rows| Workload::start(database.url(), Amount { rows, pause }, random.number());
     let workload = write(rows / 5);
     for _ in 0..kills * 2 / 5 {
         let lines = cdc.log().len();

@@ -5,9 +5,14 @@
 //! | `chaos` | killed at any moment, under any load: the sink ends up with the source's rows |
 //! | `havoc` | random tables, writes, DDL and kills of everything: the sink has what the source did, at each commit |
 //! | `memory` | it stays small, however large a transaction or a table is |
+//! | `another_decoder` | what a decoder by other people finds in the same binary log |
 //! | `outage` | brokers, databases and networks that go and come back: nothing lost, memory bounded, few words |
+//! | `http` | receivers that fail, hang, refuse and say no: each event arrives, in its key's order, or is put aside |
+//! | `replays` | retained events for one more consumer, beside a pipeline that runs |
+//! | `state` | what a pipeline remembers, copied and put back |
 //! | `stranger` | wrong input is refused with a code and the remedy, and once mended nothing is missing |
 //! | `refusals` | what servers and other programs refuse: who it is, and what mends it |
+//! | `strange_mysql` | the same on MySQL and MariaDB |
 //! | `first_contact` | from nothing to a pipeline, also one that goes on where another program's slot stands |
 //! | `tail` | changes shown to a person, without leaving anything behind |
 //! | `stateless` | without a disk of its own, killed and started elsewhere |
@@ -32,6 +37,7 @@
 //! | `origins` | changes of chosen origins are not sent, and hold nothing up |
 #![allow(missing_docs)]
 
+mod another_decoder;
 mod chaos;
 mod commands;
 mod danger;
@@ -39,6 +45,7 @@ mod extremes;
 mod failover;
 mod first_contact;
 mod havoc;
+mod http;
 mod least;
 mod loads;
 mod memory;
@@ -50,6 +57,7 @@ mod parts;
 mod publication;
 mod refusals;
 mod reloads;
+mod replays;
 mod rotation;
 mod secrets;
 mod setup;
@@ -57,7 +65,9 @@ mod shutdown;
 mod snapshots;
 mod spans;
 mod standby;
+mod state;
 mod stateless;
+mod strange_mysql;
 mod stranger;
 mod tables;
 mod tail;

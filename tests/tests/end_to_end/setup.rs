@@ -1,10 +1,13 @@
 //! What most tests here set up: a database, a file, and the program between them.
 
+pub mod mysql;
+
 use std::path::PathBuf;
 use std::process::Output;
 use std::sync::OnceLock;
 
 use end_to_end::connector::Connector;
+use end_to_end::dialect::Dialect;
 use end_to_end::replay::{Delivered, Replay, Summary, source_rows};
 use end_to_end::servers::{Postgres, unique};
 use end_to_end::session::Session;
@@ -137,25 +140,43 @@ pub fn assert_done(output: &Output) -> String {
 /// Waits until everything that is committed by now is delivered, saved and let go of. It must be streaming already: a
 /// new slot begins beyond what is still to be loaded.
 pub fn wait_until_caught_up(cdc: &mut Connector, session: &Session) {
-    session.execute("SELECT pg_logical_emit_message(true, 'test', 'the end')");
-    wait_until_released(cdc, session);
+    let has_caught_up = catching_up(cdc, session);
+    cdc.wait_until("everything that was committed is saved", has_caught_up);
+}
+
+/// Whether everything that is committed by now is delivered, saved and let go of, for whoever asks again and again.
+pub fn catching_up<'s>(cdc: &Connector, session: &'s Session) -> Box<dyn Fn() -> bool + 's> {
+    match session.dialect() {
+        Dialect::Postgres => {
+            session.execute("SELECT pg_logical_emit_message(true, 'test', 'the end')");
+            Box::new(releasing(cdc, session))
+        }
+        Dialect::Mysql => Box::new(mysql::catching_up(cdc, session)),
+    }
 }
 
 /// Waits until what is committed by now is let go of, without writing anything more.
 pub fn wait_until_released(cdc: &mut Connector, session: &Session) {
+    let is_released = releasing(cdc, session);
+    cdc.wait_until("everything that was committed is let go of", is_released);
+}
+
+fn releasing<'s>(cdc: &Connector, session: &'s Session) -> impl Fn() -> bool + 's {
     let end = session.value("SELECT pg_current_wal_insert_lsn()").expect("a position");
     let slot = cdc.slot();
-    cdc.wait_until(&format!("everything up to {end} is acknowledged"), || {
-        let sql = format!(
-            "SELECT confirmed_flush_lsn >= '{end}' FROM pg_replication_slots WHERE slot_name = '{slot}'"
-        );
-        session.value(&sql).as_deref() == Some("t")
-    });
+    let sql =
+        format!("SELECT confirmed_flush_lsn >= '{end}' FROM pg_replication_slots WHERE slot_name = '{slot}'");
+    move || session.value(&sql).as_deref() == Some("t")
 }
 
 /// The section of the configuration that names a source: a superuser's URL, but as a role that may do what it must.
 pub fn source(session: &Session, url: &str) -> String {
-    let database = session.value("SELECT current_database()").expect("a name");
-    let url = Role::create(session, &database).url(url);
-    format!("[source.postgres]\nurl = \"{url}\"\n")
+    match session.dialect() {
+        Dialect::Postgres => {
+            let database = session.value("SELECT current_database()").expect("a name");
+            let url = Role::create(session, &database).url(url);
+            format!("[source.postgres]\nurl = \"{url}\"\n")
+        }
+        Dialect::Mysql => mysql::source(session, url),
+    }
 }

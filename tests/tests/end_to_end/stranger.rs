@@ -243,18 +243,18 @@ pub fn begin_anew(setup: &mut Setup) {
 }
 
 /// A file system in memory, of few bytes.
-struct SmallDisk {
-    path: PathBuf,
+pub struct SmallDisk {
+    pub path: PathBuf,
 }
 
 impl SmallDisk {
-    fn mount(path: PathBuf, size: &str) -> Self {
+    pub fn mount(path: PathBuf, size: &str) -> Self {
         fs::create_dir_all(&path).unwrap();
         administer(&["mount", "-t", "tmpfs", "-o", &format!("size={size},mode=777"), "tmpfs"], &path);
         Self { path }
     }
 
-    fn resize(&self, size: &str) {
+    pub fn resize(&self, size: &str) {
         administer(&["mount", "-o", &format!("remount,size={size}")], &self.path);
     }
 }

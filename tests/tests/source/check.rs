@@ -12,9 +12,9 @@ mod standbys;
 mod tables;
 mod transactions;
 
-use event::Lsn;
+use event::{Finding, Lsn};
+use wal_reader::Known;
 use wal_reader::wire::Mode;
-use wal_reader::{Finding, Known};
 
 use crate::world::{World, soon};
 

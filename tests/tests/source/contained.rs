@@ -50,7 +50,7 @@ async fn commits_that_the_snapshot_does_not_see() {
     begin(&mut loader, "t", None).await;
     let (events, unit) = read(&mut loader, &world.pool).await;
     assert_eq!(lines(&events), ["load of t", "read t(1,old)", "read t(2,seen)", "2 rows of t"]);
-    let xip = unit.fence.snapshot.xip.clone();
+    let xip = unit.fence.snapshot.clone().unwrap().xip;
     assert_eq!(xip.len(), 1, "one between its ends, one beyond: {:?}", unit.fence.snapshot);
     stall.end([older, younger]).await;
     let mut fences = Fences::default();
@@ -84,7 +84,10 @@ async fn a_transaction_id_handed_out_twice() {
     let snapshot = XidSnapshot { xmin: numbers[0], xmax: numbers[1], xip: Vec::new() };
     assert!(snapshot.sees(xid.parse().unwrap()));
     let mut fences = Fences::default();
-    fences.add(crate::world::table("t"), Fence { snapshot, limit, range: None, voided: None });
+    fences.add(
+        crate::world::table("t"),
+        Fence { snapshot: Some(snapshot), limit: limit.into(), range: None, voided: None },
+    );
     let mut tail = world.tail_over(start, fences).await;
     let streamed = tail.until_now(&world.sql).await;
     let inserts: HashSet<String> =

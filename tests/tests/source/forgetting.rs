@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use event::envelope::Op;
-use event::{BatchLimits, BatchPool, Encoder, Fences, Format};
+use event::{BatchLimits, BatchPool, Encoder, Fences, Format, Load as _};
 
 use crate::replica::{Replica, line, lines};
 use crate::world::{World, begin, decode, load_from, read, table};
@@ -22,16 +22,16 @@ async fn a_fence_lives_until_the_saved_position_has_passed_it() {
 
     // A checkpoint between two contained transactions, a crash, and the rest of the log over what was saved.
     let mut saved: Fences = loaded.fences();
-    saved.forget_before(start);
-    saved.forget_before(in_between);
+    saved.forget_before(start.into());
+    saved.forget_before(in_between.into());
     assert_eq!(saved.len(), 1);
     let mut tail = world.tail_over(in_between, saved).await;
     assert_eq!(lines(&tail.until_now(&world.sql).await), ["insert t(3)"]);
 
     // A checkpoint after the fence: nothing that it contains comes again, nothing that comes needs it.
     let mut saved = tail.fences.clone();
-    assert!(tail.reached > loaded.units[0].fence.limit);
-    saved.forget_before(tail.reached);
+    assert!(loaded.units[0].fence.limit < tail.reached.into());
+    saved.forget_before(tail.reached.into());
     assert!(saved.is_empty());
     world.run("INSERT INTO t VALUES (4)").await;
     let (reached, table_seqs) = (tail.reached, tail.table_seqs.clone());

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use event::envelope::Op;
-use wal_reader::Begun;
+use event::{Begun, Load as _, LoadRequest};
 
 use crate::replica::{Replica, lines};
 use crate::world::{World, begin, changes, load, read, run, soon, table, text, wait_until};
@@ -42,8 +42,8 @@ async fn a_rewrite_right_before_the_lock(statement: &str) {
             wait_until(&world.sql, &waiting(2)).await;
             run(&reader, "COMMIT").await;
         };
-        let none = HashSet::new();
-        let (begun, ()) = tokio::join!(loader.begin(&name, None, &none), letting_go);
+        let (whole, none) = (LoadRequest::default(), HashSet::new());
+        let (begun, ()) = tokio::join!(loader.begin(&whole, &name, None, &none), letting_go);
         begun.unwrap()
     };
     let ((), begun) = tokio::join!(rewrite, begun);
@@ -74,14 +74,15 @@ async fn nothing_rewrites_the_table_while_it_is_read() {
     let (catalog, writer) = (world.connect().await, world.connect().await);
     run(&catalog, HOLD_UP).await;
     let name = table("t");
-    let none = HashSet::new();
+    let (whole, none) = (LoadRequest::default(), HashSet::new());
     let in_between = async {
         wait_until(&world.sql, IS_HELD_UP).await;
         let refused = writer.batch_execute("SET lock_timeout = '100ms'; TRUNCATE t").await;
         run(&catalog, "COMMIT").await;
         refused
     };
-    let (begun, refused) = tokio::join!(soon("an answer", loader.begin(&name, None, &none)), in_between);
+    let (begun, refused) =
+        tokio::join!(soon("an answer", loader.begin(&whole, &name, None, &none)), in_between);
     assert!(matches!(begun.unwrap(), Begun::Reading));
     let refused = refused.expect_err("the load's lock was to keep it out");
     assert_eq!(refused.code().map(|code| code.code()), Some("55P03"), "{refused}");
@@ -103,7 +104,7 @@ async fn an_exclusive_lock_on_another_published_table() {
     let mut loader = world.loader().await;
     let other = world.connect().await;
     run(&other, "BEGIN; LOCK TABLE u IN ACCESS EXCLUSIVE MODE").await;
-    let begun = loader.begin(&table("t"), None, &HashSet::new()).await.unwrap();
+    let begun = loader.begin(&LoadRequest::default(), &table("t"), None, &HashSet::new()).await.unwrap();
     assert!(matches!(begun, Begun::Reading), "{begun:?}");
 }
 
@@ -137,8 +138,8 @@ async fn an_exclusive_lock_asked_for_between_the_holder_and_its_workers() {
         };
         tokio::join!(asking, going_on);
     };
-    let none = HashSet::new();
-    let (begun, ()) = tokio::join!(soon("an answer", loader.begin(&name, None, &none)), in_between);
+    let (whole, none) = (LoadRequest::default(), HashSet::new());
+    let (begun, ()) = tokio::join!(soon("an answer", loader.begin(&whole, &name, None, &none)), in_between);
     let begun = begun.unwrap();
     assert!(matches!(begun, Begun::NotYet(_)), "{begun:?}");
     run(&exclusive, "DELETE FROM t WHERE id > 90; COMMIT").await;
@@ -167,8 +168,8 @@ async fn workers_share_one_snapshot() {
         world.run("INSERT INTO t VALUES (1), (51), (101), (151)").await;
         run(&catalog, "COMMIT").await;
     };
-    let none = HashSet::new();
-    let (begun, ()) = tokio::join!(soon("an answer", loader.begin(&name, None, &none)), in_between);
+    let (whole, none) = (LoadRequest::default(), HashSet::new());
+    let (begun, ()) = tokio::join!(soon("an answer", loader.begin(&whole, &name, None, &none)), in_between);
     assert!(matches!(begun.unwrap(), Begun::Reading));
     let (events, unit) = read(&mut loader, &world.pool).await;
     assert_eq!(unit.rows, 100, "none of those that came after the snapshot");

@@ -22,14 +22,14 @@ async fn an_idle_database_s_position_moves_with_its_neighbours() {
         assert_eq!(lines(&tail.fill().await.unwrap()), [] as [&str; 0]);
     }
     let reached = tail.reached;
-    tail.stream.release(Position::Postgres(reached));
-    tail.stream.release(Position::Postgres(start));
+    tail.stream.release(&Position::Postgres(reached));
+    tail.stream.release(&Position::Postgres(start));
     let confirmed = format!(
         "SELECT confirmed_flush_lsn = '{reached}' FROM pg_replication_slots WHERE slot_name = '{}'",
         world.options.slot
     );
     wait_until(&world.sql, &confirmed).await;
-    assert!(tail.stream.passed() >= reached && tail.stream.log_end() >= reached);
+    assert!(tail.stream.passed() >= reached.into() && tail.stream.log_end() >= reached.into());
     // Nothing of ours was skipped over.
     run(&world.sql, "INSERT INTO t VALUES (1)").await;
     assert_eq!(lines(&tail.until_now(&world.sql).await), ["insert t(1)"]);
@@ -44,7 +44,7 @@ async fn closing_tells_the_last_position() {
     world.run("INSERT INTO t VALUES (1)").await;
     tail.until_now(&world.sql).await;
     let reached = tail.reached;
-    tail.stream.release(Position::Postgres(reached));
+    tail.stream.release(&Position::Postgres(reached));
     tail.stream.close().await.unwrap();
     let left = format!(
         "SELECT NOT active AND confirmed_flush_lsn = '{reached}' FROM pg_replication_slots WHERE slot_name = '{}'",
@@ -65,7 +65,7 @@ async fn a_server_can_stop_beside_an_open_stream() {
     let reading = tokio::spawn(async move {
         loop {
             let reached = tail.reached;
-            tail.stream.release(Position::Postgres(reached));
+            tail.stream.release(&Position::Postgres(reached));
             if let Err(error) = tail.fill().await {
                 return error;
             }

@@ -23,7 +23,7 @@ async fn refusal(world: &World, name: &str) -> Error {
     let failed = match try_begin(&mut loader, &table(name), None, &Default::default()).await {
         Err(error) => error,
         Ok(begun) => {
-            assert!(matches!(begun, wal_reader::Begun::Reading), "{begun:?}");
+            assert!(matches!(begun, event::Begun::Reading), "{begun:?}");
             try_read(&mut loader, &world.pool).await.map(|(events, _)| lines(&events)).unwrap_err()
         }
     };
@@ -85,7 +85,7 @@ async fn a_schema_that_may_not_be_used_is_refused() {
     assert_eq!(refused.code(), "CDC-PG-033", "{refused}");
     world.run(&remedy(&refused)).await;
     let begun = try_begin(&mut loader, &name, None, &Default::default()).await.unwrap();
-    assert!(matches!(begun, wal_reader::Begun::Reading), "after {}: {begun:?}", remedy(&refused));
+    assert!(matches!(begun, event::Begun::Reading), "after {}: {begun:?}", remedy(&refused));
 }
 
 /// Loads the table, changes it, follows the stream: what both told is what the query finds.
@@ -215,7 +215,7 @@ async fn a_table_that_is_gone_is_said_to_be() {
             world.run("DROP TABLE t").await;
         }
         let begun = try_begin(&mut loader, &table(name), None, &Default::default()).await.unwrap();
-        assert!(matches!(begun, wal_reader::Begun::Gone), "{name}: {begun:?}");
+        assert!(matches!(begun, event::Begun::Gone), "{name}: {begun:?}");
     }
     world.run("CREATE TABLE u (id int PRIMARY KEY); ALTER PUBLICATION published ADD TABLE u").await;
     begin(&mut loader, "u", None).await;

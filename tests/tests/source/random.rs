@@ -12,15 +12,17 @@ use std::time::Duration;
 
 use end_to_end::servers::Postgres;
 use event::envelope::ChangeEvent;
-use event::{Fences, KeyBound, Lsn, Position, Source as _, TableName};
+use event::{
+    Begun, Fences, KeyBound, Load as _, LoadRequest, LogPlace, Lsn, Position, Source as _, TableName,
+};
 use tokio::task::JoinHandle;
 use wal_reader::wire::Mode;
-use wal_reader::{Begun, Error, Loader, Options, system};
+use wal_reader::{Error, Loader, system};
 
 use crate::replica::Replica;
 use crate::seed::{Random, seeds};
 use crate::taken_in::since;
-use crate::world::{Tail, World, decode, read, soon, table};
+use crate::world::{Tail, World, decode, fill, read, soon, table};
 use crate::writers::{KEYS, Key, Writer};
 
 const WRITERS: u64 = 6;
@@ -153,7 +155,7 @@ async fn follow(
 ) -> Result<Played, Error> {
     pause(&mut random, 100).await;
     let start = world.slot().await;
-    world.options.since = since("b", Options::NOT_YET);
+    world.options.since = since("b", LogPlace::NEVER);
     let tail = world.tail(start).await;
     let mut pipeline = Pipeline {
         world,
@@ -171,7 +173,7 @@ async fn follow(
     pipeline.stream(100).await?;
     pipeline.crash_perhaps().await;
     pipeline.world.run("ALTER PUBLICATION published ADD TABLE b").await;
-    pipeline.world.options.since = since("b", pipeline.log_end().await);
+    pipeline.world.options.since = since("b", pipeline.log_end().await.into());
     // A table is taken in by going on from what was saved.
     pipeline.crash().await;
     pipeline.load("b").await?;
@@ -228,7 +230,7 @@ impl Pipeline<'_> {
         let mut loader = self.loader().await?;
         loop {
             let delivered = self.tail().stream.delivered().unwrap().clone();
-            match loader.begin(&table(name), from, &delivered).await? {
+            match loader.begin(&LoadRequest::default(), &table(name), from, &delivered).await? {
                 Begun::NotYet(_) => self.stream(20).await?,
                 Begun::Gone => panic!("CDC_SEED={}: {name} is gone", self.seed),
                 Begun::Reading => {
@@ -264,7 +266,7 @@ impl Pipeline<'_> {
 
     /// A new one, once the stream has passed what an earlier run may have sent.
     async fn loader(&mut self) -> Result<Loader, Error> {
-        while self.tail().stream.passed() < self.delivered_before {
+        while self.tail().stream.passed() < self.delivered_before.into() {
             self.stream(20).await?;
         }
         self.tail().stream.note_delivered();
@@ -278,7 +280,7 @@ impl Pipeline<'_> {
         loop {
             let is_over = tokio::time::Instant::now() >= end;
             let Tail { stream, fences, .. } = self.tail.as_mut().expect("it is running");
-            let fill = stream.fill(&mut batch, fences);
+            let fill = fill(stream, &mut batch, fences);
             if is_over {
                 soon("the transaction's end", fill).await?;
             } else if let Ok(filled) = tokio::time::timeout_at(end, fill).await {
@@ -304,13 +306,13 @@ impl Pipeline<'_> {
     /// What the sink has by now is noted, and then let go of.
     fn save(&mut self) {
         let tail = self.tail.as_mut().expect("it is running");
-        tail.fences.forget_before(tail.reached);
+        tail.fences.forget_before(tail.reached.into());
         self.saved = Saved {
             position: tail.reached,
             table_seqs: tail.table_seqs.clone(),
             fences: tail.fences.clone(),
         };
-        tail.stream.release(Position::Postgres(tail.reached));
+        tail.stream.release(&Position::Postgres(tail.reached));
     }
 
     async fn crash_perhaps(&mut self) {
@@ -344,10 +346,10 @@ impl Pipeline<'_> {
         // A commit that waits for the disk takes all others along.
         self.world.run("SELECT pg_logical_emit_message(true, 'end', '')").await;
         let end: Lsn = self.world.lsn("SELECT pg_current_wal_flush_lsn()").await;
-        while self.tail().stream.passed() < end {
+        while self.tail().stream.passed() < end.into() {
             let mut batch = self.world.pool.batch();
             let Tail { stream, fences, .. } = self.tail.as_mut().expect("it is running");
-            soon("the end", stream.fill(&mut batch, fences)).await?;
+            soon("the end", fill(stream, &mut batch, fences)).await?;
             self.tail().note(&batch);
             let events = decode(&batch);
             self.take(&events);

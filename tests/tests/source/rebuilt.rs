@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use event::envelope::{ChangeEvent, Op, Row, TableSchema, Value};
-use event::{BatchLimits, BatchPool, DebeziumOptions, Encoder, Format, JsonOptions};
+use event::{BatchLimits, BatchPool, DebeziumOptions, Encoder, Format, JsonOptions, Load as _, Read};
 use tokio_postgres::SimpleQueryMessage;
-use wal_reader::{Loader, Read};
+use wal_reader::Loader;
 
 use self::columns::{EXTENSIONS, OWN_TYPES, Original, originals};
 use self::literal::literal;

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use wal_reader::{Begun, Loader};
+use event::{Begun, Load as _, LoadRequest, Source as _, TransactionPlace};
+use wal_reader::Loader;
 
 use crate::replica::{Replica, lines};
 use crate::stalled::Stall;
@@ -32,7 +33,7 @@ async fn a_transaction_that_was_sent_but_is_not_visible_yet() {
     assert_eq!(world.rows("t").await, ["(1,old)", "(2,old)"], "SQL does not see it yet");
 
     let delivered = tail.stream.delivered().unwrap().clone();
-    let begun = loader.begin(&table("t"), None, &delivered).await.unwrap();
+    let begun = loader.begin(&LoadRequest::default(), &table("t"), None, &delivered).await.unwrap();
     assert!(matches!(begun, Begun::NotYet(_)), "{begun:?}");
     stall.end([stalled]).await;
     let begun = try_begin(&mut loader, &table("t"), None, &delivered).await.unwrap();
@@ -71,5 +72,5 @@ async fn what_is_contained_is_neither_sent_nor_counted() {
     replica.take_all(&streamed);
     assert_eq!(tail.table_seqs[&table("t")], 2);
     tail.stream.forget_delivered();
-    assert_eq!(tail.stream.delivered(), None::<&HashSet<u32>>);
+    assert_eq!(tail.stream.delivered(), None::<&HashSet<TransactionPlace>>);
 }

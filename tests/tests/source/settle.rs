@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 
+use event::{Begun, Load as _, LoadRequest};
 use wal_reader::wire::Mode;
-use wal_reader::{Begun, Loader, slot};
+use wal_reader::{Loader, slot};
 
 use crate::replica::{Replica, lines};
 use crate::stalled::Stall;
@@ -94,7 +95,10 @@ async fn a_prepared_transaction_counts_as_open() {
 }
 
 pub(crate) async fn not_yet(loader: &mut Loader, name: &str) {
-    let begun = soon("the answer", loader.begin(&table(name), None, &HashSet::new())).await.unwrap();
+    let begun =
+        soon("the answer", loader.begin(&LoadRequest::default(), &table(name), None, &HashSet::new()))
+            .await
+            .unwrap();
     assert!(matches!(begun, Begun::NotYet(_)), "{begun:?}");
 }
 

@@ -105,7 +105,7 @@ async fn names_may_be_anything() {
         assert_eq!((&streamed.schema, &streamed.table), (&name.schema, &name.table));
         assert!(matches!(
             crate::world::try_begin(&mut loader, name, None, &Default::default()).await.unwrap(),
-            wal_reader::Begun::Reading
+            event::Begun::Reading
         ));
         let (events, unit) = crate::world::read(&mut loader, &world.pool).await;
         assert_eq!((unit.rows, &unit.table), (1, name));

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use event::envelope::{ChangeEvent, Op};
-use event::{Lsn, TableName};
-use wal_reader::Options;
+use event::{LogPlace, Lsn, TableName};
 use wal_reader::system::log_end;
 use wal_reader::wire::Mode;
 
@@ -12,9 +11,9 @@ use crate::replica::lines;
 use crate::world::{World, run, table};
 
 /// This table is taken in from there on, others from the beginning.
-pub(crate) fn since(name: &str, position: Lsn) -> Arc<dyn Fn(&TableName) -> Lsn + Send + Sync> {
+pub(crate) fn since(name: &str, place: LogPlace) -> Arc<dyn Fn(&TableName) -> LogPlace + Send + Sync> {
     let later = table(name);
-    Arc::new(move |name| if *name == later { position } else { Lsn::ZERO })
+    Arc::new(move |name| if *name == later { place } else { LogPlace::START })
 }
 
 /// What an open transaction wrote before its table was published, pgoutput tells if it has met the table since, and does
@@ -28,7 +27,7 @@ async fn numbers_do_not_depend_on_where_the_stream_begins() {
     let open = world.connect().await;
     run(&open, "BEGIN; INSERT INTO b VALUES (1); INSERT INTO a VALUES (1)").await;
     world.run("ALTER PUBLICATION published ADD TABLE b").await;
-    world.options.since = since("b", end(&world).await);
+    world.options.since = since("b", end(&world).await.into());
     world.run("INSERT INTO b VALUES (10)").await;
     let later = end(&world).await;
     run(&open, "INSERT INTO b VALUES (2); INSERT INTO a VALUES (2); COMMIT").await;
@@ -53,14 +52,14 @@ async fn of_a_table_that_is_not_taken_in_yet_nothing_is_sent() {
     world.run("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)").await;
     world.run("CREATE PUBLICATION published FOR TABLE a, b").await;
     let start = world.slot().await;
-    world.options.since = since("b", Options::NOT_YET);
+    world.options.since = since("b", LogPlace::NEVER);
     world
         .run("BEGIN; INSERT INTO b VALUES (1); INSERT INTO a VALUES (1); TRUNCATE b; TRUNCATE b, a; COMMIT")
         .await;
     let mut tail = world.tail(start).await;
     let before = tail.until_now(&world.sql).await;
     drop(tail);
-    world.options.since = since("b", end(&world).await);
+    world.options.since = since("b", end(&world).await.into());
     let after = world.tail(start).await.until_now(&world.sql).await;
     for events in [before, after] {
         assert_eq!(changes(&events), ["insert a(1)", "truncate a"]);

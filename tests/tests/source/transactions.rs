@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use event::envelope::Op;
-use event::{BatchLimits, BatchPool, Encoder, Format, Source as _};
+use event::{BatchLimits, BatchPool, Encoder, Format};
 
 use crate::replica::{Replica, lines};
 use crate::seed::{Random, seeds};
-use crate::world::{World, changes, decode, run, table};
+use crate::world::{World, changes, decode, fill, run, table};
 
 #[tokio::test]
 async fn origins_are_carried_and_can_be_dropped() {
@@ -163,7 +163,7 @@ async fn a_large_transaction_is_cut_and_its_reading_called_off() {
     let mut batch = world.pool.batch();
     while next <= ROWS + 1 {
         let limit = Duration::from_micros(random.below(400));
-        match tokio::time::timeout(limit, tail.stream.fill(&mut batch, &mut tail.fences)).await {
+        match tokio::time::timeout(limit, fill(&mut tail.stream, &mut batch, &mut tail.fences)).await {
             Ok(filled) => filled.unwrap(),
             // What it had put into the batch stays there.
             Err(_) => {
@@ -215,7 +215,7 @@ async fn a_fetch_is_called_off() {
     let mut batch = world.pool.batch();
     while events < 120 {
         let limit = Duration::from_micros(random.below(30_000));
-        match tokio::time::timeout(limit, tail.stream.fill(&mut batch, &mut tail.fences)).await {
+        match tokio::time::timeout(limit, fill(&mut tail.stream, &mut batch, &mut tail.fences)).await {
             Ok(filled) => filled.unwrap(),
             Err(_) => continue,
         }

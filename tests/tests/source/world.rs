@@ -8,14 +8,15 @@ use std::time::Duration;
 use end_to_end::servers::{Postgres, unique};
 use event::envelope::{ChangeEvent, Op};
 use event::{
-    Batch, BatchLimits, BatchPool, Encoder, Fences, Format, KeyBound, Lsn, Position, Route, Source as _,
-    TableName,
+    Batch, BatchLimits, BatchPool, Begun, Encoder, Fences, Finished, Format, KeyBound, Load as _,
+    LoadRequest, LogPlace, Lsn, Position, Prepared, Read, Remembered, Route, Shapes, Source as _, TableName,
+    TransactionPlace,
 };
 use prost::Message as _;
 use tokio_postgres::{Client, SimpleQueryMessage};
 use wal_reader::publication::{self, Survey, Taking};
 use wal_reader::wire::{self, Config, Connection, Mode};
-use wal_reader::{Begun, Error, Finished, Loader, Options, Read, Stream, slot};
+use wal_reader::{Error, Loader, Options, Stream, slot};
 
 /// One database, with everything that reads it named.
 pub(crate) struct World {
@@ -65,7 +66,7 @@ impl World {
             slot: format!("slot_{database}"),
             publication: "published".to_owned(),
             wanted: Arc::new(|_| true),
-            since: Arc::new(|_| Lsn::ZERO),
+            since: Arc::new(|_| LogPlace::START),
             rules: Arc::new(|_| event::TableRules::default()),
             drop_origins: Vec::new(),
             fetch_unchanged: false,
@@ -299,11 +300,11 @@ pub(crate) async fn try_begin(
     loader: &mut Loader,
     name: &TableName,
     from: Option<KeyBound>,
-    delivered: &HashSet<u32>,
+    delivered: &HashSet<TransactionPlace>,
 ) -> Result<Begun, Error> {
     soon("a unit to begin", async {
         loop {
-            match loader.begin(name, from, delivered).await? {
+            match loader.begin(&LoadRequest::default(), name, from, delivered).await? {
                 Begun::NotYet(_) => tokio::time::sleep(Duration::from_millis(5)).await,
                 begun => return Ok(begun),
             }
@@ -345,7 +346,7 @@ impl Tail {
     /// What is there, once there is something.
     pub(crate) async fn fill(&mut self) -> Result<Vec<ChangeEvent>, Error> {
         let mut batch = self.pool.batch();
-        soon("the stream", self.stream.fill(&mut batch, &mut self.fences)).await?;
+        soon("the stream", fill(&mut self.stream, &mut batch, &mut self.fences)).await?;
         self.note(&batch);
         Ok(decode(&batch))
     }
@@ -381,7 +382,7 @@ impl Tail {
 
     pub(crate) fn note(&mut self, batch: &Batch) {
         let Some(reached) = batch.reached() else { return };
-        let Position::Postgres(position) = reached.position;
+        let Position::Postgres(position) = reached.position else { panic!("a binary log") };
         assert!(position >= self.reached, "the position went back");
         self.reached = position;
         for (route, table_seq) in &reached.table_seqs {
@@ -389,6 +390,12 @@ impl Tail {
             self.table_seqs.insert(name.clone(), *table_seq);
         }
     }
+}
+
+/// Fills a batch; of all that a pipeline remembers for the log's sake, this one needs the fences.
+pub(crate) async fn fill(stream: &mut Stream, batch: &mut Batch, fences: &mut Fences) -> Result<(), Error> {
+    let (mut shapes, mut prepared) = (Shapes::default(), Prepared::default());
+    stream.fill(batch, &mut Remembered { fences, shapes: &mut shapes, prepared: &mut prepared }).await
 }
 
 /// What a consumer of the tables' topics gets.

@@ -2,11 +2,13 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
-use event::{Failure as _, Position};
+use checkpoint::SourceIdentity;
+use event::{Explanation, Failure as _, Finding, Position};
 use serde::Serialize;
 use tokio::net::TcpStream;
+use tokio::task::block_in_place;
 use tokio::time::timeout;
-use wal_reader::{Explanation, Finding, Known};
+use wal_reader::Known;
 
 use crate::admin;
 use crate::config::{Admin, Config, Sink, Source};
@@ -33,14 +35,35 @@ pub(crate) async fn check(config: &Config, json: bool) -> Result<ExitStatus, Pro
 /// What is not as it should be.
 pub(super) async fn findings(config: &Config) -> Result<Vec<Finding>, Problem> {
     let checkpoint = Store::peek(config).await?;
-    let position = checkpoint.and_then(|checkpoint| checkpoint.position).map(|Position::Postgres(lsn)| lsn);
-    let is_running = ask(&config.pipeline.control_socket(), &Request::Status {}).await.is_ok();
-    let Source::Postgres(source) = &config.source;
-    let options = pipeline::options(source, config)?;
-    let state = config.pipeline.folder().display().to_string();
-    let known = Known { position, is_running, state };
-    let mut findings = wal_reader::check(&options, known).await.map_err(Error::from)?;
-    findings.extend(check_sink(&config.sink).await);
+    let mut findings = match &config.source {
+        Source::Postgres(source) => {
+            let options = pipeline::options(source, config)?;
+            let position =
+                checkpoint.and_then(|checkpoint| checkpoint.position).and_then(|position| match position {
+                    Position::Postgres(lsn) => Some(lsn),
+                    Position::Binlog(_) => None,
+                });
+            let is_running = ask(&config.pipeline.control_socket(), &Request::Status {}).await.is_ok();
+            let state = config.pipeline.folder().display().to_string();
+            let known = Known { position, is_running, state };
+            wal_reader::check(&options, known).await.map_err(Error::from)?
+        }
+        Source::Mysql(source) => {
+            let options = pipeline::mysql::options(source, config)?;
+            let known = checkpoint.and_then(|checkpoint| match (checkpoint.source, checkpoint.position) {
+                (SourceIdentity::Binlog { server, base }, Some(Position::Binlog(position))) => {
+                    Some(binlog_reader::Known { server, base, position })
+                }
+                _ => None,
+            });
+            binlog_reader::check(&options, known.as_ref()).await.map_err(Error::from)?
+        }
+        Source::Odbc(source) => {
+            let options = pipeline::poll::options(source, config)?;
+            block_in_place(|| poll_reader::check(&options))
+        }
+    };
+    findings.extend(check_sink(config).await);
     findings.extend(check_admin(&config.admin));
     Ok(findings)
 }
@@ -115,13 +138,18 @@ fn page(code: &str) -> String {
     format!("docs/errors.md#{}", code.to_ascii_lowercase())
 }
 
-/// Whether anybody listens where the events are to go. Asks for no more: opening a sink creates topics and streams.
-async fn check_sink(sink: &Sink) -> Vec<Finding> {
-    let (addresses, key) = match sink {
+/// Whether anybody listens where the events are to go. Asks for no more: opening a sink creates topics and streams. An HTTP
+/// receiver gets an empty batch, as at each start.
+async fn check_sink(config: &Config) -> Vec<Finding> {
+    let (addresses, key) = match &config.sink {
         Sink::Kafka(options) => (options.brokers.clone(), "[sink.kafka] brokers"),
         // Shown without passwords, by commas.
         Sink::Nats(options) => {
             (options.servers.to_string().split(',').map(str::to_owned).collect(), "[sink.nats] servers")
+        }
+        Sink::Http(options) => {
+            let asked = sinks::Http::ask(options, &pipeline::about(config), config.format.framing()).await;
+            return asked.err().map(refused_by_receiver).into_iter().collect();
         }
         Sink::File(_) | Sink::Stdout(_) | Sink::Null(_) => return Vec::new(),
     };
@@ -141,6 +169,15 @@ async fn check_sink(sink: &Sink) -> Vec<Finding> {
         format!("start it, or correct {key}"),
     );
     vec![Finding { code: "CDC-SINK-003", is_warning: false, explanation }]
+}
+
+fn refused_by_receiver(error: sinks::Error) -> Finding {
+    let explanation = Explanation::new(
+        error.to_string(),
+        "the pipeline can't deliver anything there, and meanwhile the database keeps its log",
+        "as it says; the page of the code has more",
+    );
+    Finding { code: error.code(), is_warning: false, explanation }
 }
 
 /// Whether the admin pages can be guarded as they should be, and are. Not whether the port is free: the pipeline that is

@@ -1,23 +1,25 @@
 //! A first configuration: asked for on a terminal, by flags elsewhere; tried against the database before it is written.
 
 mod draft;
+mod listed;
 mod proposal;
 mod questions;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use wal_reader::overview::{self, Identity, TableOverview};
+use event::Finding;
+use wal_reader::overview;
+use wal_reader::publication;
 use wal_reader::wire::{self, Connection, Mode};
-use wal_reader::{Finding, publication};
 
-use self::draft::{Draft, SinkDraft};
+use self::draft::{Draft, SinkDraft, SourceDraft};
+use self::listed::Listed;
 use self::proposal::Proposal;
 use self::questions::Questions;
 use super::check;
-use super::status::size;
 use crate::cli::{Global, InitArgs};
-use crate::config::{Config, Overrides, PipelineName, SecretUrl, SinkKind, Source, TablePattern};
+use crate::config::{self, Config, Overrides, PipelineName, SecretUrl, SinkKind, TablePattern};
 use crate::diagnostics::{Colour, Problem};
 use crate::error::Error;
 use crate::exit::ExitStatus;
@@ -26,8 +28,6 @@ use crate::store::Store;
 
 /// What Debezium calls its publication unless told otherwise.
 const DEBEZIUM_PUBLICATION: &str = "dbz_publication";
-/// Tables that are listed one by one.
-const LISTED: usize = 40;
 
 /// Writes a configuration, and says what is still to be done.
 pub(crate) async fn init(
@@ -47,7 +47,7 @@ pub(crate) async fn init(
     let overrides = Overrides { variables, ..Overrides::default() };
     // What is wrong with an answer is found by who reads the file.
     let config = Config::parse(&output, &text, &overrides)?;
-    if draft.slot.is_some() {
+    if args.adopt_slot.is_some() {
         adopt(&config).await?;
     }
     write(&output, &text)?;
@@ -71,38 +71,32 @@ async fn draft(
     global: &Global,
     questions: &Questions,
     variables: &[(String, String)],
-) -> Result<(Draft, Vec<TableOverview>), Problem> {
+) -> Result<(Draft, Vec<Listed>), Problem> {
     let given = args.url.clone().or_else(|| global.source_url.clone());
     let url = questions.required(
         "--url",
-        "the database (postgres://user@host:port/database)",
+        "the database (postgres://user@host:port/database, mysql://user@host:port/)",
         given,
         None,
-        |text| wire::Config::parse(text).map(|_| SecretUrl::from(text)).map_err(|error| error.to_string()),
+        parse_url,
     )?;
     let password_file = questions.optional(
         "a file that holds the password (empty: none is needed, or the environment has it)",
         || args.password_file.clone(),
     )?;
-    let (mut sql, login) = connect(&url, password_file.as_deref(), variables).await?;
-    let overview = overview::tables(&mut sql).await.map_err(Error::from)?;
-    say(&list(&overview, &login));
-
-    let default = login.database().to_owned();
-    let name =
-        questions.required("--name", "a name for the pipeline", args.name.clone(), Some(&default), name)?;
-    let publication = match (&args.publication, &args.adopt_slot) {
-        (None, Some(slot)) => Some(adopted_publication(&mut sql, questions, slot).await?),
-        (given, _) => given.clone(),
+    let Looked { database, user, tables, source, proposal } = match url.is_mysql() {
+        true => look_at_mysql(&url, password_file.as_deref(), args, variables).await?,
+        false => look_at_postgres(&url, password_file.as_deref(), args, questions, variables).await?,
     };
-    let proposal = match (&publication, &args.adopt_slot) {
-        (Some(name), Some(_)) => {
-            let published = publication::state(&mut sql, name).await.map_err(Error::from)?;
-            let published = published.map(|state| state.tables).unwrap_or_default();
-            Proposal::of(&overview, |table| published.contains(&table.name))
-        }
-        _ => Proposal::of(&overview, |table| !table.identity.is_none()),
-    };
+    say(&listed::list(&tables, database.as_deref(), &user));
+    let overview = tables;
+    let name = questions.required(
+        "--name",
+        "a name for the pipeline",
+        args.name.clone(),
+        database.as_deref(),
+        name,
+    )?;
     let given = (!args.tables.is_empty()).then(|| args.tables.clone());
     let is_chosen = given.is_some();
     let default = proposal.tables.join(",");
@@ -117,8 +111,7 @@ async fn draft(
         name,
         url: url.without_password(),
         password_file,
-        slot: args.adopt_slot.clone(),
-        publication,
+        source,
         tables: tables.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
         exclude_tables,
         sink: sink(args, global, questions)?,
@@ -131,6 +124,74 @@ async fn draft(
         )?,
     };
     Ok((draft, overview))
+}
+
+/// What the database showed.
+struct Looked {
+    /// If one is meant, and not the whole server.
+    database: Option<String>,
+    user: String,
+    tables: Vec<Listed>,
+    source: SourceDraft,
+    proposal: Proposal,
+}
+
+fn parse_url(text: &str) -> Result<SecretUrl, String> {
+    let url = SecretUrl::from(text);
+    let parsed = match url.is_mysql() {
+        true => binlog_reader::Config::parse(text).map(drop).map_err(|error| error.to_string()),
+        false => wire::Config::parse(text).map(drop).map_err(|error| error.to_string()),
+    };
+    parsed.map(|()| url)
+}
+
+async fn look_at_postgres(
+    url: &SecretUrl,
+    password_file: Option<&Path>,
+    args: &InitArgs,
+    questions: &Questions,
+    variables: &[(String, String)],
+) -> Result<Looked, Problem> {
+    let (mut sql, login) = connect(url, password_file, variables).await?;
+    let tables = overview::tables(&mut sql).await.map_err(Error::from)?;
+    let tables: Vec<Listed> = tables.into_iter().map(Listed::from).collect();
+    let publication = match (&args.publication, &args.adopt_slot) {
+        (None, Some(slot)) => Some(adopted_publication(&mut sql, questions, slot).await?),
+        (given, _) => given.clone(),
+    };
+    let proposal = match (&publication, &args.adopt_slot) {
+        (Some(name), Some(_)) => {
+            let published = publication::state(&mut sql, name).await.map_err(Error::from)?;
+            let published = published.map(|state| state.tables).unwrap_or_default();
+            Proposal::of(tables.iter().map(|table| (&table.name, published.contains(&table.name))))
+        }
+        _ => Proposal::of(tables.iter().map(|table| (&table.name, table.is_usable))),
+    };
+    let source = SourceDraft::Postgres { slot: args.adopt_slot.clone(), publication };
+    let (database, user) = (Some(login.database().to_owned()), login.user().to_owned());
+    Ok(Looked { database, user, tables, source, proposal })
+}
+
+async fn look_at_mysql(
+    url: &SecretUrl,
+    password_file: Option<&Path>,
+    args: &InitArgs,
+    variables: &[(String, String)],
+) -> Result<Looked, Problem> {
+    for (flag, given) in [("--adopt-slot", &args.adopt_slot), ("--publication", &args.publication)] {
+        if given.is_some() {
+            return Err(config::not_on_mysql(flag));
+        }
+    }
+    let login = binlog_reader::Config::parse(url.expose()).map_err(Error::from)?;
+    let mut tables = listed::of_mysql(url, password_file, variables).await?;
+    tables.retain(|table| login.database().is_none_or(|database| table.name.schema == database));
+    let mut proposal = Proposal::of(tables.iter().map(|table| (&table.name, table.is_usable)));
+    if tables.is_empty() {
+        proposal.tables = vec![format!("{}.*", login.database().unwrap_or("*"))];
+    }
+    let (database, user) = (login.database().map(str::to_owned), login.user().to_owned());
+    Ok(Looked { database, user, tables, source: SourceDraft::Mysql, proposal })
 }
 
 /// As the pipeline will: the password comes from where the configuration says, the environment first.
@@ -173,7 +234,7 @@ async fn adopted_publication(
 fn sink(args: &InitArgs, global: &Global, questions: &Questions) -> Result<SinkDraft, Problem> {
     let kind = questions.required(
         "--sink",
-        "where the events go (kafka, nats, file, stdout)",
+        "where the events go (kafka, nats, http, file, stdout)",
         global.sink,
         Some("kafka").filter(|_| questions.can_ask()),
         |text| <SinkKind as clap::ValueEnum>::from_str(text, true),
@@ -190,6 +251,11 @@ fn sink(args: &InitArgs, global: &Global, questions: &Questions) -> Result<SinkD
             let given = some(&args.servers);
             SinkDraft::Nats(questions.required("--servers", "NATS's servers", given, default, addresses)?)
         }
+        SinkKind::Http => {
+            let given = args.receiver.clone();
+            let url = |text: &str| Ok(text.to_owned());
+            SinkDraft::Http(questions.required("--receiver", "the receiver's URL", given, None, url)?)
+        }
         SinkKind::File => {
             SinkDraft::File(
                 questions.required("--path", "the file", args.path.clone(), None, |text| {
@@ -203,8 +269,7 @@ fn sink(args: &InitArgs, global: &Global, questions: &Questions) -> Result<SinkD
 }
 
 async fn adopt(config: &Config) -> Result<(), Problem> {
-    let Source::Postgres(source) = &config.source;
-    let options = pipeline::options(source, config)?;
+    let options = pipeline::options(config.postgres("--adopt-slot")?, config)?;
     let mut store = Store::open(config)?;
     let adopted = pipeline::adopt(&options, &mut store, config).await.map_err(|error| {
         // Nothing here tries again.
@@ -226,28 +291,6 @@ fn write(output: &Path, text: &str) -> Result<(), Problem> {
     })
 }
 
-fn list(tables: &[TableOverview], login: &wire::Config) -> String {
-    let mut text =
-        format!("database {} as {} sees it: {} tables\n", login.database(), login.user(), tables.len());
-    let mut largest: Vec<&TableOverview> = tables.iter().collect();
-    largest.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
-    let width =
-        largest.iter().take(LISTED).map(|table| table.name.to_string().chars().count()).max().unwrap_or(0);
-    for table in largest.iter().take(LISTED) {
-        let identity = match table.identity {
-            Identity::PrimaryKey => "primary key",
-            Identity::Index => "replica identity by index",
-            Identity::Full => "replica identity full",
-            Identity::None(_) => "NO replica identity: UPDATE and DELETE would fail once it is published",
-        };
-        text += &format!("  {:<width$}  {:>10}  {identity}\n", table.name.to_string(), size(table.bytes));
-    }
-    if let Some(more @ 1..) = tables.len().checked_sub(LISTED) {
-        text += &format!("  and {more} smaller ones\n");
-    }
-    text
-}
-
 /// All statements at once, each only once.
 fn for_the_administrator(findings: &[Finding]) -> String {
     let mut statements: Vec<&str> = Vec::new();
@@ -262,9 +305,8 @@ fn for_the_administrator(findings: &[Finding]) -> String {
     }
 }
 
-fn wants(config: &Config, table: &TableOverview) -> bool {
-    let Source::Postgres(source) = &config.source;
-    source.wants(&table.name.schema, &table.name.table)
+fn wants(config: &Config, table: &Listed) -> bool {
+    config.source.wants(&table.name.schema, &table.name.table)
 }
 
 fn name(text: &str) -> Result<PipelineName, String> {

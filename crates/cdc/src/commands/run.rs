@@ -17,7 +17,7 @@ use crate::progress::{Progress, Terminal};
 use crate::shutdown::Shutdown;
 use crate::status::Status;
 use crate::store::Store;
-use crate::watch::SourceWatch;
+use crate::watch::{Eye, SourceWatch};
 
 /// Runs pipelines until all are done, or until told to stop. One that fails does not stop the others: its failure is
 /// logged at once, its probes say so, and the process ends with it.
@@ -91,10 +91,14 @@ impl Ready {
             ControlSocket::serve(&config.pipeline.control_socket(), Arc::clone(&status))?;
         let pages = AdminPages::serve(&config.admin, &config.shown, Arc::clone(&status)).await?;
         let progress = terminal.show(Arc::clone(&status));
-        let Source::Postgres(source) = &config.source;
         // What is wrong with them is for the pipeline to say.
-        let options = pipeline::options(source, &config).ok();
-        let watch = options.map(|options| SourceWatch::start(options, Arc::clone(&status)));
+        let eye = match &config.source {
+            Source::Postgres(source) => pipeline::options(source, &config).ok().map(Eye::postgres),
+            Source::Mysql(source) => pipeline::mysql::options(source, &config).ok().map(Eye::mysql),
+            // Whatever there is to see, the scans see.
+            Source::Odbc(_) => None,
+        };
+        let watch = eye.map(|eye| SourceWatch::start(eye, Arc::clone(&status)));
         let shell = Shell { _socket: socket, pages, _progress: progress, _watch: watch };
         Ok(Self { pipeline: Pipeline { config, mode, status, requests, shutdown }, store, shell })
     }

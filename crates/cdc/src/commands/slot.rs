@@ -6,7 +6,7 @@ use wal_reader::wire::{self, Mode};
 use wal_reader::{Options, Refusal};
 
 use crate::cli::SlotCommand;
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::diagnostics::Problem;
 use crate::error::Error;
 use crate::exit::ExitStatus;
@@ -15,8 +15,7 @@ use crate::store::Store;
 
 /// Lists, creates or drops slots.
 pub(crate) async fn slot(config: Config, command: SlotCommand) -> Result<ExitStatus, Problem> {
-    let Source::Postgres(source) = &config.source;
-    let options = pipeline::options(source, &config)?;
+    let options = pipeline::options(config.postgres("cdc slot")?, &config)?;
     let done = match command {
         SlotCommand::List => list(&options).await?,
         SlotCommand::Create => create(&config, &options).await?,

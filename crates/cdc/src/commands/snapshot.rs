@@ -1,12 +1,13 @@
 use std::io::Write as _;
 
+use binlog_reader::Session;
 use checkpoint::LoadState;
 use event::{LoadPart, LoadRequest, TableName};
 use wal_reader::wire::{self, Mode as SessionMode};
 
 use crate::cli::SnapshotArgs;
 use crate::commands::run;
-use crate::config::{Config, Source, TablePattern};
+use crate::config::{Config, Source, TablePattern, not_on_odbc};
 use crate::control::{AskError, Reply, Request, ask};
 use crate::diagnostics::Problem;
 use crate::error::Error;
@@ -23,6 +24,9 @@ pub(crate) async fn snapshot(
     args: &SnapshotArgs,
     terminal: &Terminal,
 ) -> Result<ExitStatus, Problem> {
+    if let Source::Odbc(_) = config.source {
+        return Err(not_on_odbc("cdc snapshot"));
+    }
     if args.estimate {
         return estimate::estimate(&config, &args.tables).await;
     }
@@ -74,27 +78,54 @@ async fn request(
         return Err(usage(what, "leave --columns out"));
     }
     if let Some(filter) = &args.filter {
-        let Source::Postgres(source) = &config.source;
-        let options = pipeline::options(source, config)?;
-        let mut sql = wire::connect(&options.connection, SessionMode::Sql).await.map_err(Error::from)?;
-        wal_reader::try_filter(&mut sql, table, filter).await.map_err(|error| {
-            match error.server_error() {
-                Some(said) => usage(&format!("--where: {said}"), "it stands in WHERE ( … )"),
-                None => Error::from(error).into(),
-            }
-        })?;
+        let said = try_filter(config, table, filter).await?;
+        if let Some(said) = said {
+            return Err(usage(&format!("--where: {said}"), "it stands in WHERE ( … )"));
+        }
     }
     let part = LoadPart { filter: args.filter.clone(), columns: args.columns.clone() };
     Ok(LoadRequest { truncate_first, part: Some(part), ..LoadRequest::default() })
 }
 
+/// What the database has against a condition, if anything.
+async fn try_filter(config: &Config, table: &TableName, filter: &str) -> Result<Option<String>, Error> {
+    match &config.source {
+        Source::Postgres(source) => {
+            let options = pipeline::options(source, config)?;
+            let mut sql = wire::connect(&options.connection, SessionMode::Sql).await?;
+            match wal_reader::try_filter(&mut sql, table, filter).await {
+                Ok(()) => Ok(None),
+                Err(error) => match error.server_error() {
+                    Some(said) => Ok(Some(said.to_string())),
+                    None => Err(error.into()),
+                },
+            }
+        }
+        Source::Mysql(source) => {
+            let options = pipeline::mysql::options(source, config)?;
+            let mut session = Session::open(&options.connection).await?;
+            match binlog_reader::try_filter(&mut session, table, filter).await {
+                Ok(()) => Ok(None),
+                Err(binlog_reader::Error::Server { error, .. }) => Ok(Some(error.to_string())),
+                Err(error) => Err(error.into()),
+            }
+        }
+        // `snapshot` has refused it.
+        Source::Odbc(_) => Ok(None),
+    }
+}
+
 /// Gives up what was remembered: a new slot, a new epoch, all tables.
 async fn start_over(config: Config, terminal: &Terminal) -> Result<ExitStatus, Problem> {
-    let Source::Postgres(source) = &config.source;
-    let options = pipeline::options(source, &config)?;
     {
         let mut store = Store::open(&config)?;
-        pipeline::start_over(&options, &mut store).await?;
+        match &config.source {
+            Source::Postgres(source) => {
+                pipeline::start_over(&pipeline::options(source, &config)?, &mut store).await?;
+            }
+            Source::Mysql(_) => pipeline::mysql::start_over(&mut store).await?,
+            Source::Odbc(_) => {}
+        }
     }
     run::run(vec![config], Mode::Load, terminal).await
 }

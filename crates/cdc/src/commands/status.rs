@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use checkpoint::Checkpoint;
-use event::Position;
+use event::{BinlogPosition, Executed, Position};
 
 use crate::config::Config;
 use crate::control::{AskError, Reply, Request, ask};
@@ -73,20 +73,30 @@ fn table(report: &Report) -> String {
             yes(report.is_ready, "ready", "not ready")
         ),
     );
-    line("position", report.position.map_or_else(|| "none yet".to_owned(), position));
+    line("position", report.position.as_ref().map_or_else(|| "none yet".to_owned(), position));
     if let Some(bytes) = report.lag_bytes {
         let time = report.lag_seconds.map(|seconds| format!(", {seconds:.1} s")).unwrap_or_default();
         line("lag", format!("{}{time}", size(bytes)));
     }
     line("in flight", format!("{} in {} batches", size(report.in_flight.bytes), report.in_flight.batches));
-    if let Some(saved) = report.checkpoint {
+    if let Some(saved) = &report.checkpoint {
         let age = saved.age_seconds.map(|age| format!(", saved {} ago", duration(age))).unwrap_or_default();
-        line("checkpoint", format!("{}{age}", position(saved.position)));
+        line("checkpoint", format!("{}{age}", position(&saved.position)));
     }
     if let Some(load) = report.load {
         line("load", format!("{} of {} tables, {} rows", load.tables_done, load.tables, load.rows));
     }
+    for scan in &report.scans {
+        let kind = if scan.is_full { "all" } else { "new" };
+        let (inserted, updated, deleted) = (scan.inserted, scan.updated, scan.deleted);
+        let found = format!("{inserted} inserted, {updated} updated, {deleted} deleted");
+        let when = format!("{} ago, in {:.1} s", duration(scan.seconds_ago), scan.seconds);
+        line("scan", format!("{}: {} {kind} rows, {found} ({when})", scan.resource, scan.rows));
+    }
     line("retries", report.retries.to_string());
+    if report.dead_letters > 0 {
+        line("dead letters", report.dead_letters.to_string());
+    }
     if !report.tables.is_empty() {
         _ = writeln!(out, "\ndelivered since the start");
         let width = report.tables.iter().map(|table| table.table.chars().count()).max().unwrap_or(0);
@@ -118,7 +128,7 @@ fn idle_table(name: &str, checkpoint: Option<&Checkpoint>) -> String {
         out.push_str("checkpoint   none: it never ran with this state_dir\n");
         return out;
     };
-    let saved = checkpoint.position.map_or_else(|| "none yet".to_owned(), position);
+    let saved = checkpoint.position.as_ref().map_or_else(|| "none yet".to_owned(), position);
     _ = writeln!(out, "checkpoint   {saved}, epoch {}", checkpoint.epoch);
     let pending = checkpoint.pending_loads().count();
     let loaded = if pending == 0 { String::new() } else { format!(", {pending} still to be loaded") };
@@ -157,9 +167,15 @@ fn state(state: &State) -> String {
     }
 }
 
-fn position(position: Position) -> String {
-    let Position::Postgres(lsn) = position;
-    lsn.to_string()
+pub(super) fn position(position: &Position) -> String {
+    match position {
+        Position::Postgres(lsn) => lsn.to_string(),
+        Position::Binlog(BinlogPosition { offset, executed }) => match executed {
+            Executed::Untracked => offset.to_string(),
+            Executed::Mysql(executed) => format!("{offset}, {executed}"),
+            Executed::Mariadb(executed) => format!("{offset}, {executed}"),
+        },
+    }
 }
 
 fn yes(is: bool, yes: &'static str, no: &'static str) -> &'static str {

@@ -74,16 +74,6 @@ impl Fault {
         Self { code: "CDC-CONFIG-005", message, at: at.cloned(), help: Some(help) }
     }
 
-    /// Known, but this version can't do it.
-    pub(super) fn not_in_this_version(what: &str, at: Option<&Origin>, help: &str) -> Self {
-        Self {
-            code: "CDC-CONFIG-006",
-            message: format!("{what} is not in this version"),
-            at: at.cloned(),
-            help: Some(help.to_owned()),
-        }
-    }
-
     /// Two sources or two sinks.
     pub(super) fn too_many(message: String, at: Option<&Origin>, help: &str) -> Self {
         Self { code: "CDC-CONFIG-007", message, at: at.cloned(), help: Some(help.to_owned()) }

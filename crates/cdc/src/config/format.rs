@@ -112,11 +112,25 @@ impl Default for Debezium {
 }
 
 impl Format {
+    /// Whether it is for consumers of Debezium's.
+    pub(crate) fn is_debezium(&self) -> bool {
+        self.kind == FormatKind::DebeziumJson
+    }
+
     /// How its events stand in a file.
     pub(crate) fn framing(&self) -> Framing {
         match self.kind {
             FormatKind::Protobuf => Framing::LengthDelimited,
             FormatKind::Json | FormatKind::DebeziumJson => Framing::Lines,
+        }
+    }
+
+    /// As the file has it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.kind {
+            FormatKind::Protobuf => "protobuf",
+            FormatKind::Json => "json",
+            FormatKind::DebeziumJson => "debezium-json",
         }
     }
 

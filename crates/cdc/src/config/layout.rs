@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::document::{Document, Entry, Node, Origin, Table};
 use super::error::Fault;
 use super::section::known_keys;
-use super::{admin, checkpoint, format, load, pipeline, sink, source, table};
+use super::{admin, checkpoint, format, load, mysql, odbc, pipeline, retain, sink, source, table};
 
 /// A table of the file that a struct reads.
 #[derive(Debug)]
@@ -24,24 +24,28 @@ impl SectionLayout {
     }
 }
 
-/// The one section that a file may have any number of.
-pub(super) const REPEATED: &str = "table";
-
-/// Contracted sections that this version can't serve, and what to do instead.
-const NOT_IN_THIS_VERSION: [(&str, &str); 2] =
-    [("source.mysql", "use [source.postgres]"), ("source.odbc", "use [source.postgres]")];
+/// What is sent of some tables, and where.
+pub(super) const TABLES: &str = "table";
+/// What is read of a database without a log.
+pub(super) const RESOURCES: &str = "source.odbc.resource";
+/// The sections that a file may have any number of.
+pub(super) const REPEATED: [&str; 2] = [TABLES, RESOURCES];
 
 /// All sections.
 pub(super) fn sections() -> Vec<SectionLayout> {
     let mut sections = vec![
         SectionLayout::of::<pipeline::Pipeline>("pipeline"),
         SectionLayout::of::<source::Postgres>("source.postgres"),
+        SectionLayout::of::<mysql::Mysql>("source.mysql"),
+        SectionLayout::of::<odbc::Odbc>("source.odbc"),
+        SectionLayout::of::<odbc::ResourceSection>(RESOURCES),
     ];
     sections.extend(sink::sections());
     sections.extend([
-        SectionLayout::of::<table::TableSection>(REPEATED),
+        SectionLayout::of::<table::TableSection>(TABLES),
         SectionLayout::of::<load::Load>("load"),
         SectionLayout::of::<checkpoint::Checkpoint>("checkpoint"),
+        SectionLayout::of::<retain::Retain>("retain"),
         SectionLayout::of::<format::Keys>("format"),
         SectionLayout::of::<format::Json>("format.json"),
         SectionLayout::of::<format::Debezium>("format.debezium"),
@@ -74,7 +78,7 @@ fn check_table(path: &str, table: &mut Table, sections: &[SectionLayout], faults
     let subsections = subsections(path, sections);
     table.retain(|key, entry| {
         let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        if inner == REPEATED {
+        if REPEATED.contains(&inner.as_str()) {
             let Node::Tables(tables) = &mut entry.node else {
                 let message = format!("`{inner}` is a section that can be repeated");
                 let help = format!("write it as [[{inner}]] with keys below");
@@ -129,9 +133,6 @@ fn unknown(
     subsections: &[&str],
     sections: &[SectionLayout],
 ) -> Fault {
-    if let Some((section, instead)) = NOT_IN_THIS_VERSION.iter().find(|(section, _)| *section == inner) {
-        return Fault::not_in_this_version(&format!("[{section}]"), Some(&entry.key_at), instead);
-    }
     if let Origin::Environment(variable) = &entry.key_at {
         let all = sections
             .iter()

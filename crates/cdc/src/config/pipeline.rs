@@ -38,6 +38,11 @@ impl Pipeline {
         self.state_dir.join(self.name.as_str())
     }
 
+    /// Where delivered events are kept, if they are.
+    pub(crate) fn retained(&self) -> PathBuf {
+        self.folder().join("retained")
+    }
+
     /// Where a running pipeline is spoken to.
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.folder().join("control.sock")

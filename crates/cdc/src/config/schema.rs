@@ -64,6 +64,9 @@ fn tidy(value: &mut Value) {
             schema.insert("type".to_owned(), only);
         }
     }
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
     if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
         choices.retain(|choice| choice != &json!({ "type": "null" }));
     }
@@ -80,7 +83,11 @@ fn place(root: &mut Value, section: &SectionLayout, schema: Value) {
         let Some(properties) = properties(at) else { return };
         at = properties.entry(parent.to_owned()).or_insert_with(table);
     }
-    let schema = if name == layout::REPEATED { json!({ "type": "array", "items": schema }) } else { schema };
+    let schema = if layout::REPEATED.contains(&section.path) {
+        json!({ "type": "array", "items": schema })
+    } else {
+        schema
+    };
     if let Some(properties) = properties(at) {
         properties.insert(name.to_owned(), schema);
     }
@@ -104,7 +111,7 @@ mod tests {
         let schema: Value = serde_json::from_str(&text()).unwrap();
         for section in layout::sections() {
             let path = section.path.replace('.', "/properties/");
-            let inner = if section.path == layout::REPEATED { "/items" } else { "" };
+            let inner = if layout::REPEATED.contains(&section.path) { "/items" } else { "" };
             for key in section.keys {
                 let found = schema.pointer(&format!("/properties/{path}{inner}/properties/{key}"));
                 let is_secret = is_secret_key(key) && !key.ends_with("_file");

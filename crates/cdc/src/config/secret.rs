@@ -47,6 +47,11 @@ impl SecretUrl {
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is of MySQL or MariaDB.
+    pub(crate) fn is_mysql(&self) -> bool {
+        ["mysql:", "mariadb:"].iter().any(|scheme| self.0.starts_with(scheme))
+    }
 }
 
 impl SecretUrl {
@@ -125,7 +130,7 @@ pub(crate) fn redact(text: &str) -> String {
     shown
 }
 
-/// Where passwords stand in URLs: `scheme://user:HERE@host` and `?password=HERE`. Ascending, without overlaps.
+/// Where passwords stand in URLs and connection strings: `scheme://user:HERE@host` and `?password=HERE`. Ascending, without overlaps.
 fn passwords(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     for (at, separator) in text.match_indices("://") {
@@ -141,6 +146,12 @@ fn passwords(text: &str) -> Vec<Range<usize>> {
         let start = at + name.len();
         let rest = text.get(start..).unwrap_or_default();
         found.push(start..start + rest.find(['&', '"', '\'', ' ']).unwrap_or(rest.len()));
+    }
+    // In a connection string of ODBC, where a password in braces may hold anything.
+    for (at, name) in text.to_ascii_lowercase().match_indices("pwd=") {
+        let start = at + name.len();
+        let rest = text.get(start..).unwrap_or_default();
+        found.push(start..start + rest.find('"').unwrap_or(rest.len()));
     }
     merged(found)
 }

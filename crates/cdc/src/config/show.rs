@@ -28,12 +28,12 @@ fn write_table(path: &str, table: &Table, out: &mut String) {
         out.push_str(&format!("{key} = {}{remark}\n", shown(key, entry)));
     }
     for (key, entry) in tables {
-        if let Node::Tables(tables) = &entry.node {
-            tables.iter().for_each(|table| write_repeated(key, table, out));
-        }
-        let Node::Table(inner) = &entry.node else { continue };
         let inner_path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        write_table(&inner_path, inner, out);
+        match &entry.node {
+            Node::Tables(tables) => tables.iter().for_each(|table| write_repeated(&inner_path, table, out)),
+            Node::Table(inner) => write_table(&inner_path, inner, out),
+            Node::Value(_) | Node::Text(_) => {}
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 use std::fmt;
 
 use sinks::{
-    FileOptions, KafkaOptions, KafkaSasl, KafkaTls, NatsOptions, NatsTls, NullOptions, StdoutOptions,
+    FileOptions, HttpOptions, HttpTls, KafkaOptions, KafkaSasl, KafkaTls, NatsOptions, NatsTls, NullOptions,
+    StdoutOptions,
 };
 
 use super::layout::SectionLayout;
@@ -13,6 +14,8 @@ pub(crate) enum Sink {
     Kafka(KafkaOptions),
     /// `[sink.nats]`.
     Nats(NatsOptions),
+    /// `[sink.http]`.
+    Http(HttpOptions),
     /// `[sink.file]`.
     File(FileOptions),
     /// `[sink.stdout]`.
@@ -28,6 +31,8 @@ pub(crate) enum SinkKind {
     Kafka,
     /// A NATS server with JetStream.
     Nats,
+    /// An HTTP receiver.
+    Http,
     /// A file, or several.
     File,
     /// Standard output.
@@ -37,13 +42,15 @@ pub(crate) enum SinkKind {
 }
 
 /// The sections below `[sink]`.
-pub(super) fn sections() -> [SectionLayout; 8] {
+pub(super) fn sections() -> [SectionLayout; 10] {
     [
         SectionLayout::of::<KafkaOptions>("sink.kafka"),
         SectionLayout::of::<KafkaTls>("sink.kafka.tls"),
         SectionLayout::of::<KafkaSasl>("sink.kafka.sasl"),
         SectionLayout::of::<NatsOptions>("sink.nats"),
         SectionLayout::of::<NatsTls>("sink.nats.tls"),
+        SectionLayout::of::<HttpOptions>("sink.http"),
+        SectionLayout::of::<HttpTls>("sink.http.tls"),
         SectionLayout::of::<FileOptions>("sink.file"),
         SectionLayout::of::<StdoutOptions>("sink.stdout"),
         SectionLayout::of::<NullOptions>("sink.null"),
@@ -52,13 +59,15 @@ pub(super) fn sections() -> [SectionLayout; 8] {
 
 impl SinkKind {
     /// All of them.
-    pub(super) const ALL: [Self; 5] = [Self::Kafka, Self::Nats, Self::File, Self::Stdout, Self::Null];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Kafka, Self::Nats, Self::Http, Self::File, Self::Stdout, Self::Null];
 
     /// The kind's section.
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::Kafka => "sink.kafka",
             Self::Nats => "sink.nats",
+            Self::Http => "sink.http",
             Self::File => "sink.file",
             Self::Stdout => "sink.stdout",
             Self::Null => "sink.null",
@@ -72,6 +81,7 @@ impl fmt::Debug for Sink {
         f.write_str(match self {
             Self::Kafka(_) => "Kafka",
             Self::Nats(_) => "Nats",
+            Self::Http(_) => "Http",
             Self::File(_) => "File",
             Self::Stdout(_) => "Stdout",
             Self::Null(_) => "Null",

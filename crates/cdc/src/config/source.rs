@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::mysql::Mysql;
+use super::odbc::Odbc;
 use super::pipeline::PipelineName;
 use super::secret::{Secret, SecretUrl};
 use super::table_pattern::TablePattern;
@@ -13,6 +15,10 @@ use super::table_pattern::TablePattern;
 pub(crate) enum Source {
     /// `[source.postgres]`.
     Postgres(Postgres),
+    /// `[source.mysql]`.
+    Mysql(Mysql),
+    /// `[source.odbc]`.
+    Odbc(Odbc),
 }
 
 /// `[source.postgres]`: which database, by which slot and publication, which tables.
@@ -102,15 +108,30 @@ impl Source {
     pub(crate) fn filter_hash(&self) -> u64 {
         match self {
             Self::Postgres(postgres) => postgres.filter_hash(),
+            Self::Mysql(mysql) => mysql.filter_hash(),
+            // What is known of its rows says by itself which columns they have.
+            Self::Odbc(_) => 0,
         }
     }
-}
 
-impl Source {
+    /// Whether the table's changes are sent.
+    pub(crate) fn wants(&self, schema: &str, table: &str) -> bool {
+        match self {
+            Self::Postgres(postgres) => postgres.wants(schema, table),
+            Self::Mysql(mysql) => mysql.wants(schema, table),
+            Self::Odbc(odbc) => odbc
+                .resources
+                .iter()
+                .any(|resource| resource.name.schema == schema && resource.name.table == table),
+        }
+    }
+
     /// What becomes of tables that come later.
     pub(crate) fn new_tables(&self) -> NewTables {
         match self {
             Self::Postgres(postgres) => postgres.new_tables,
+            // All of them is in the log, or named one by one.
+            Self::Mysql(_) | Self::Odbc(_) => NewTables::Auto,
         }
     }
 }
@@ -133,26 +154,36 @@ impl Postgres {
     }
 
     fn filter_hash(&self) -> u64 {
-        let mut hash = Sha256::new();
-        for (name, list) in [
-            ("tables", self.tables.iter().map(TablePattern::as_str).collect::<Vec<_>>()),
-            ("exclude_tables", self.exclude_tables.iter().map(TablePattern::as_str).collect()),
-            ("drop_origins", self.drop_origins.iter().map(String::as_str).collect()),
-        ] {
-            let mut list = list;
-            list.sort_unstable();
-            list.dedup();
-            for text in [name].into_iter().chain(list) {
-                hash.update((text.len() as u64).to_be_bytes());
-                hash.update(text);
-            }
-        }
-        // The default leaves the number as it was before there was a choice.
-        if self.key_changes == KeyChanges::Update {
-            hash.update("key_changes");
-        }
-        hash.finalize().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+        filter_hash(&self.tables, &self.exclude_tables, &self.drop_origins, self.key_changes)
     }
+}
+
+/// The same number for the same choice, whatever its order.
+pub(super) fn filter_hash(
+    tables: &[TablePattern],
+    exclude_tables: &[TablePattern],
+    drop_origins: &[String],
+    key_changes: KeyChanges,
+) -> u64 {
+    let mut hash = Sha256::new();
+    for (name, list) in [
+        ("tables", tables.iter().map(TablePattern::as_str).collect::<Vec<_>>()),
+        ("exclude_tables", exclude_tables.iter().map(TablePattern::as_str).collect()),
+        ("drop_origins", drop_origins.iter().map(String::as_str).collect()),
+    ] {
+        let mut list = list;
+        list.sort_unstable();
+        list.dedup();
+        for text in [name].into_iter().chain(list) {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        }
+    }
+    // The default leaves the number as it was before there was a choice.
+    if key_changes == KeyChanges::Update {
+        hash.update("key_changes");
+    }
+    hash.finalize().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 impl TryFrom<String> for SlotName {

@@ -52,7 +52,7 @@ fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> 
 #[test]
 fn three_sections_are_enough() {
     let config = parse(SMALL, &[]).unwrap();
-    let Source::Postgres(source) = &config.source;
+    let source = config.postgres("a test").unwrap();
     assert_eq!(source.slot(&config.pipeline.name), "cdc_shop");
     assert_eq!(source.publication(&config.pipeline.name), "cdc_shop");
     assert_eq!(config.pipeline.control_socket(), Path::new("/var/lib/cdc/shop/control.sock"));
@@ -123,7 +123,7 @@ fn the_environment_counts_more_than_the_file() {
         ],
     )
     .unwrap();
-    let Source::Postgres(source) = &config.source;
+    let source = config.postgres("a test").unwrap();
     assert_eq!(source.url.expose(), "postgres://other@h/shop");
     assert_eq!(source.password.as_ref().unwrap().expose(), "12345");
     assert!(source.wants("b", "x") && !source.wants("public", "x"));
@@ -155,7 +155,7 @@ fn flags_count_more_than_the_environment() {
     let config = Config::parse(Path::new("cdc.toml"), SMALL, &overrides).unwrap();
     assert_eq!(config.pipeline.state_dir, Path::new("/b"));
     assert!(matches!(config.sink, Sink::Stdout(_)));
-    let Source::Postgres(source) = &config.source;
+    let source = config.postgres("a test").unwrap();
     assert_eq!(source.url.expose(), "postgres://flag@h/shop");
 }
 
@@ -237,4 +237,16 @@ fn the_documentation_s_example_is_read() {
     let text = include_str!("../../../../docs/configuration.md");
     let example = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     parse(example, &[]).unwrap();
+}
+
+#[test]
+fn what_is_repeated_is_shown_where_it_was_written() {
+    let config = parse(
+        "[pipeline]\nname = \"crm\"\n[source.odbc]\nconnection_string = \"DSN=crm\"\n\
+         [[source.odbc.resource]]\ntable = \"a\"\n[[source.odbc.resource]]\ntable = \"b\"\n[sink.null]\n",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.shown.matches("[[source.odbc.resource]]\ntable = ").count(), 2, "{}", config.shown);
+    assert!(parse(&config.shown, &[]).is_ok(), "{}", config.shown);
 }

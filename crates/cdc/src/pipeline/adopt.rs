@@ -1,5 +1,5 @@
 use checkpoint::{Checkpoint, LoadState};
-use event::{Lsn, Position};
+use event::{LogPlace, Lsn, Position};
 use wal_reader::wire::{self, Mode};
 use wal_reader::{Options, Refusal, publication, rules, slot, system};
 
@@ -45,7 +45,7 @@ pub(crate) async fn adopt(options: &Options, store: &mut Store, config: &Config)
     let source = postgres::identity(options, &system);
     let mut checkpoint = Checkpoint::new(source, history::next_epoch(None), config.source.filter_hash());
     let adopted = Adopted { position, tables: tables.len() };
-    history::take_in(&mut checkpoint, tables, Lsn::ZERO, config);
+    history::take_in(&mut checkpoint, tables, LogPlace::START, config);
     for state in checkpoint.tables.values_mut() {
         state.load = LoadState::Done;
     }

@@ -8,12 +8,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use event::{Batch, Route, Sink, Source as _, TableName};
+use event::{Batch, Load, Route, Sink, Source, TableName, TransactionPlace};
 use tokio::time::{Instant, sleep_until};
-use wal_reader::{Loader, Stream};
 
 use super::delivery::Delivery;
-use super::stall;
+use super::{stall, streaming};
 use crate::error::Error;
 
 /// A stream that is further behind lets go of the snapshot, and the load tries again later.
@@ -23,15 +22,17 @@ const OVERTAKEN_AT_MOST: usize = 100_000;
 
 /// Sends on until all is sent that the snapshot contains. Returns the message keys of the table's rows of which something
 /// newer was sent; none if that was too much, or took too long.
-pub(super) async fn catch_up<K>(
-    loader: &Loader,
-    stream: &mut Stream,
+pub(super) async fn catch_up<L, S, K>(
+    loader: &L,
+    stream: &mut S,
     delivery: &mut Delivery<'_, K>,
     table: &TableName,
 ) -> Result<Option<HashSet<Vec<u8>>>, Error>
 where
+    L: Load,
+    S: Source,
     K: Sink,
-    Error: From<K::Error>,
+    Error: From<S::Error> + From<K::Error>,
 {
     stream.cut_at_commit();
     let overtaken = send_on(loader, stream, delivery, table).await;
@@ -39,15 +40,17 @@ where
     overtaken
 }
 
-async fn send_on<K>(
-    loader: &Loader,
-    stream: &mut Stream,
+async fn send_on<L, S, K>(
+    loader: &L,
+    stream: &mut S,
     delivery: &mut Delivery<'_, K>,
     table: &TableName,
 ) -> Result<Option<HashSet<Vec<u8>>>, Error>
 where
+    L: Load,
+    S: Source,
     K: Sink,
-    Error: From<K::Error>,
+    Error: From<S::Error> + From<K::Error>,
 {
     let Some(limit) = loader.limit() else { return Ok(None) };
     let until = Instant::now() + BEHIND_AT_MOST;
@@ -64,14 +67,14 @@ where
                 delivery.arrived(batches?);
                 delivery.save_if_due().await?;
             }
-            filled = stream.fill(&mut batch, &mut delivery.checkpoint.fences), if delivery.has_room() => {
+            filled = streaming::fill(stream, &mut batch, &mut delivery.checkpoint), if delivery.has_room() => {
                 filled?;
                 keys.extend(keys_of(&batch, table));
                 let full = std::mem::replace(&mut batch, delivery.batch());
                 stall::send(delivery, full).await?;
                 // One transaction is over at a time.
                 if delivery.is_between_transactions() {
-                    let is_seen = |xid: &u32| loader.sees(*xid);
+                    let is_seen = |transaction: &TransactionPlace| loader.sees(*transaction);
                     if stream.delivered().is_some_and(|delivered| !delivered.iter().all(is_seen)) {
                         overtaken.extend(keys.drain());
                     }
@@ -86,7 +89,7 @@ where
 }
 
 /// What was delivered before is judged already.
-fn note_anew(stream: &mut Stream) {
+fn note_anew<S: Source>(stream: &mut S) {
     stream.forget_delivered();
     stream.note_delivered();
 }

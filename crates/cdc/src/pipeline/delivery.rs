@@ -1,13 +1,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use checkpoint::{Checkpoint, Ledger, LoadState};
-use event::{Batch, BatchPool, Failure as _, LoadRequest, Position, Sink, TableName};
-use tokio::time::Instant;
+use event::{Batch, BatchPool, Failure as _, Finished, LoadRequest, Sink, TableName};
 use tracing::Span;
-use wal_reader::Finished;
 
+use super::saves::{Saves, Unsaved};
 use crate::error::Error;
 use crate::spans;
 use crate::status::Status;
@@ -19,7 +17,7 @@ pub(super) struct Delivery<'s, K> {
     pub(super) checkpoint: Checkpoint,
     pub(super) status: Arc<Status>,
     pool: BatchPool,
-    store: &'s mut Store,
+    pub(super) saves: Saves<'s>,
     ledger: Ledger,
     budget_bytes: usize,
     /// Batches given to the sink.
@@ -29,19 +27,10 @@ pub(super) struct Delivery<'s, K> {
     ends_inside_transaction: bool,
     /// The last batch was not taken by the sink, or not yet.
     is_handing_over: bool,
+    /// What the sink has put aside so far.
+    dead_letters: u64,
     /// Of the batches that are on their way.
     spans: VecDeque<Span>,
-    unsaved: Option<Unsaved>,
-    last_saved: Instant,
-}
-
-/// How much there is to save.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Unsaved {
-    /// The log moved on, without anything of ours in it.
-    Idle,
-    /// Events arrived.
-    Events,
 }
 
 /// Batches in flight, however small.
@@ -60,24 +49,23 @@ where
         store: &'s mut Store,
         status: Arc<Status>,
     ) -> Self {
-        if let Some(position) = checkpoint.position {
+        if let Some(position) = &checkpoint.position {
             status.delivered(position);
         }
         Self {
             sink,
+            saves: Saves::new(store, checkpoint.position.clone()),
             checkpoint,
             status,
             pool,
-            store,
             ledger: Ledger::default(),
             budget_bytes,
             sent: 0,
             finished: VecDeque::new(),
             ends_inside_transaction: false,
             is_handing_over: false,
+            dead_letters: 0,
             spans: VecDeque::new(),
-            unsaved: None,
-            last_saved: Instant::now(),
         }
     }
 
@@ -136,7 +124,7 @@ where
     pub(super) fn nothing_to_load(&mut self, name: &TableName) {
         tracing::warn!(table = %name, "the table is gone, or no longer published: there is nothing to load");
         self.checkpoint.tables.entry(name.clone()).or_default().loaded();
-        self.unsaved = self.unsaved.max(Some(Unsaved::Idle));
+        self.saves.changed(Unsaved::Idle);
         self.status.nothing_to_load(name);
     }
 
@@ -144,27 +132,48 @@ where
     pub(super) fn give_up_load(&mut self, name: &TableName, error: &Error) {
         tracing::error!(table = %name, code = error.code(), %error, "the load is given up; the pipeline goes on");
         self.checkpoint.tables.entry(name.clone()).or_default().loaded();
-        self.unsaved = self.unsaved.max(Some(Unsaved::Idle));
+        self.saves.changed(Unsaved::Idle);
         self.status.trouble(error);
         self.status.nothing_to_load(name);
+    }
+
+    /// Notes that a table was created while changes are sent: they are all there is of it.
+    pub(super) fn nothing_left_to_load(&mut self, name: &TableName) {
+        self.checkpoint.tables.entry(name.clone()).or_default().loaded();
+        self.saves.changed(Unsaved::Idle);
+    }
+
+    /// Notes that a table is gone: should one come under its name, all of that is sent, or loaded.
+    pub(super) fn dropped(&mut self, name: &TableName) {
+        let Some(state) = self.checkpoint.tables.get_mut(name) else { return };
+        if matches!(state.load, LoadState::From(_)) {
+            self.status.nothing_to_load(name);
+        }
+        (state.load, state.request) = (LoadState::Absent, LoadRequest::default());
+        self.saves.changed(Unsaved::Idle);
     }
 
     /// A table whose part can't be read is read whole.
     pub(super) fn load_whole(&mut self, name: &TableName) {
         self.checkpoint.tables.entry(name.clone()).or_default().load_anew(LoadRequest::default());
-        self.unsaved = self.unsaved.max(Some(Unsaved::Idle));
+        self.saves.changed(Unsaved::Idle);
     }
 
     /// Takes note that the sink durably has this many batches.
     pub(super) fn arrived(&mut self, batches: u64) {
+        let dead_letters = self.sink.dead_letters();
+        if dead_letters > self.dead_letters {
+            self.status.dead_letters(dead_letters - self.dead_letters);
+            self.dead_letters = dead_letters;
+        }
         let before = self.ledger.durable_batches();
         if let Some(safe) = self.ledger.durable(batches) {
-            self.status.delivered(safe.position);
+            self.status.delivered(&safe.position);
             self.checkpoint.advance(safe);
-            self.unsaved = self.unsaved.max(Some(Unsaved::Idle));
+            self.saves.changed(Unsaved::Idle);
         }
         if self.ledger.durable_batches() > before {
-            self.unsaved = Some(Unsaved::Events);
+            self.saves.changed(Unsaved::Events);
         }
         // Counted first: what a finished unit holds is among it.
         self.status.in_flight(self.ledger.len(), self.ledger.len_bytes());
@@ -182,6 +191,9 @@ where
                 None => state.loaded(),
             }
             self.status.unit_loaded(&unit, state.load == LoadState::Done);
+            if let Some(shape) = unit.shape {
+                self.checkpoint.shapes.put(&unit.table, unit.fence.limit, shape);
+            }
             if !is_part {
                 self.checkpoint.fences.add(unit.table, unit.fence);
             }
@@ -208,46 +220,38 @@ where
         self.save().await
     }
 
-    /// When the checkpoint is to be saved, if there is anything to save.
-    pub(super) fn save_at(&self) -> Option<Instant> {
-        let (events, idle) = self.store.intervals();
-        let every = match self.unsaved? {
-            Unsaved::Events => events,
-            Unsaved::Idle => idle,
-        };
-        Some(self.last_saved + every)
-    }
-
-    /// Saves if it is due. A disk that refuses is no reason to stop delivering: nothing is let go of meanwhile.
+    /// Takes note of a save that has ended, and begins one beside the loop if it is due.
     pub(super) async fn save_if_due(&mut self) -> Result<(), Error> {
-        if self.save_at().is_none_or(|at| at > Instant::now()) {
-            return Ok(());
-        }
-        match self.save().await {
-            Err(error) if error.is_retryable() && self.store.can_save_again() => {
+        match self.note_saved().await {
+            Err(error) if self.saves.tries_again_after(&error) => {
                 self.status.trouble(&error);
                 tracing::warn!(code = error.code(), %error, "the checkpoint can't be saved; the slot keeps its place meanwhile");
-                // Not before the disk had a moment: a line each 10 s, not a flood.
-                self.last_saved = Instant::now() + Duration::from_secs(10);
-                Ok(())
             }
-            saved => saved,
+            noted => noted?,
         }
-    }
-
-    /// Saves now.
-    pub(super) async fn save(&mut self) -> Result<(), Error> {
-        let _span = spans::save(self.status.pipeline());
-        self.store.save(&self.checkpoint).await?;
-        self.unsaved = None;
-        self.last_saved = Instant::now();
-        self.status.saved(self.checkpoint.position);
+        if self.saves.is_due() {
+            self.saves.begin(&self.checkpoint, self.status.pipeline()).await;
+        }
         Ok(())
     }
 
-    /// What the source may let go of: saved, not merely safe.
-    pub(super) fn saved_position(&self) -> Option<Position> {
-        self.checkpoint.position.filter(|_| self.unsaved.is_none())
+    /// Saves now, and waits for it.
+    pub(super) async fn save(&mut self) -> Result<(), Error> {
+        self.saves.ended().await;
+        match self.note_saved().await {
+            // What follows saves the same and more.
+            Err(error) if self.saves.tries_again_after(&error) => {}
+            noted => noted?,
+        }
+        self.saves.begin(&self.checkpoint, self.status.pipeline()).await;
+        self.saves.ended().await;
+        self.note_saved().await
+    }
+
+    async fn note_saved(&mut self) -> Result<(), Error> {
+        let saved = self.saves.noted().await?;
+        self.status.saved(saved);
+        Ok(())
     }
 }
 

@@ -1,9 +1,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use event::{KeyBound, LoadRequest, Sink, TableName};
+use event::{Begun, Database, KeyBound, Load, LoadRequest, Read, Sink, TableName};
 use tokio::time::{Instant, sleep, sleep_until};
-use wal_reader::{Begun, Loader, Options, Read};
 
 use super::delivery::Delivery;
 use super::stall;
@@ -13,14 +12,15 @@ use crate::spans;
 
 /// Reads all tables that are due, before any change is sent; whether it came to its end. There is no order to keep
 /// against the stream, so the next unit is read while the sink still stores the last.
-pub(super) async fn run<K>(
+pub(super) async fn run<D, K>(
     delivery: &mut Delivery<'_, K>,
-    options: &Options,
+    database: &D,
     shutdown: &mut Shutdown,
 ) -> Result<bool, Error>
 where
+    D: Database,
     K: Sink,
-    Error: From<K::Error>,
+    Error: From<D::Error> + From<K::Error>,
 {
     // Parts are read behind a stream: once there is one.
     let pending: Vec<(TableName, Option<KeyBound>, LoadRequest)> = delivery
@@ -32,7 +32,7 @@ where
     if !pending.is_empty() {
         delivery.status.load_due(pending.iter().map(|(name, from, _)| (name, from.is_some())));
         tracing::info!(tables = pending.len(), "loading");
-        let mut loader = Loader::open(options).await?;
+        let mut loader = database.open_loader().await?;
         let loading = async {
             settle(&mut loader).await?;
             for (name, from, request) in pending {
@@ -62,7 +62,7 @@ where
 const SAYS_EVERY: Duration = Duration::from_secs(10);
 
 /// Waits until snapshots are usable, and says what for.
-async fn settle(loader: &mut Loader) -> Result<(), Error> {
+async fn settle<L: Load>(loader: &mut L) -> Result<(), L::Error> {
     let mut last_said: Option<Instant> = None;
     while let Some(blockers) = loader.blockers().await? {
         if last_said.is_none_or(|at| at.elapsed() > SAYS_EVERY) {
@@ -77,20 +77,21 @@ async fn settle(loader: &mut Loader) -> Result<(), Error> {
 }
 
 /// Reads a table, unit by unit.
-async fn load_table<K>(
-    loader: &mut Loader,
+async fn load_table<L, K>(
+    loader: &mut L,
     delivery: &mut Delivery<'_, K>,
     name: &TableName,
     mut from: Option<KeyBound>,
     request: &LoadRequest,
 ) -> Result<(), Error>
 where
+    L: Load,
     K: Sink,
-    Error: From<K::Error>,
+    Error: From<L::Error> + From<K::Error>,
 {
     let mut says_at = Instant::now() + SAYS_EVERY;
     loop {
-        match loader.begin_as(request, name, from, &HashSet::new()).await? {
+        match loader.begin(request, name, from, &HashSet::new()).await? {
             Begun::Reading => match read_unit(loader, delivery, name).await? {
                 Some(next) => from = Some(next),
                 None => return Ok(()),
@@ -128,14 +129,15 @@ where
 }
 
 /// Reads the unit that was begun; where the table's next one starts.
-pub(super) async fn read_unit<K>(
-    loader: &mut Loader,
+pub(super) async fn read_unit<L, K>(
+    loader: &mut L,
     delivery: &mut Delivery<'_, K>,
     name: &TableName,
 ) -> Result<Option<KeyBound>, Error>
 where
+    L: Load,
     K: Sink,
-    Error: From<K::Error>,
+    Error: From<L::Error> + From<K::Error>,
 {
     let span = spans::load(delivery.status.pipeline(), name);
     let mut batch = delivery.batch();

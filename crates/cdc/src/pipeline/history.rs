@@ -5,19 +5,39 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use checkpoint::{Checkpoint, LoadState, TableState};
-use event::{Failure as _, LoadRequest, Lsn, TableName};
-use wal_reader::Options;
+use checkpoint::{Checkpoint, LoadState, SourceIdentity, TableState};
+use event::{Failure as _, LoadRequest, LogPlace, TableName};
 use wal_reader::publication::{Published, Shown};
 
-use crate::config::{Config, LoadMode, NewTables};
+use crate::config::{Config, LoadMode, NewTables, Source};
 use crate::error::Error;
 use crate::status::Status;
+use crate::store::Store;
+
+/// What was sent so far must be where the rest is to go.
+pub(super) fn check_destination(saved: Option<&Checkpoint>, now: Option<&String>) -> Result<(), Error> {
+    match (saved.and_then(|saved| saved.destination.as_ref()), now) {
+        (Some(before), Some(now)) if before != now => {
+            Err(Error::AnotherSink { before: before.clone(), now: now.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gives up the history so far. What was remembered is set aside, not deleted; its epoch alone goes on.
+pub(super) async fn start_over(store: &mut Store, source: SourceIdentity) -> Result<(), Error> {
+    // One that can't be trusted does not say which epoch it was: the clock is beyond it.
+    let before = store.load().await.ok().flatten().map_or(0, |checkpoint| checkpoint.epoch);
+    if let Some(aside) = store.set_aside(next_epoch(None)).await? {
+        tracing::info!(aside, "set the old checkpoint aside");
+    }
+    store.save(&Checkpoint::new(source, before, 0)).await
+}
 
 /// Takes over which tables there are, and what of them is sent. A new one is to be loaded; and so is another one under a
 /// known name, and one that left the publication and came back: what was written to it in between is not in the log.
 /// `since`: from where in the log on the changes of new ones are sent.
-pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, since: Lsn, config: &Config) {
+pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, since: LogPlace, config: &Config) {
     let load = load_state(config.load.mode);
     for (name, shown) in &mut tables {
         let digest = config.tables.digest(name);
@@ -29,7 +49,7 @@ pub(super) fn take_in(checkpoint: &mut Checkpoint, mut tables: Published, since:
     for (name, shown) in &tables {
         let new = || TableState { load, since, ..TableState::default() };
         let state = checkpoint.tables.entry(name.clone()).or_insert_with(new);
-        if state.since == Options::NOT_YET {
+        if state.since == LogPlace::NEVER {
             state.since = since;
         }
         let is_another = !state.incarnation.is_empty() && state.incarnation != shown.incarnation;
@@ -89,20 +109,26 @@ impl LeftOut {
 }
 
 /// Whether a table's changes are sent as soon as they are in the log: without loads, they are all there ever is of it.
+/// And all of a table is in a binary log that was not there when the pipeline began.
 pub(super) fn sends_unknown(config: &Config) -> bool {
-    config.load.mode == LoadMode::Never && config.source.new_tables() == NewTables::Auto
+    match &config.source {
+        Source::Postgres(source) => {
+            config.load.mode == LoadMode::Never && source.new_tables == NewTables::Auto
+        }
+        Source::Mysql(_) | Source::Odbc(_) => true,
+    }
 }
 
-/// The same, but for the tables that were ever taken in alone: of any other, consumers would lack what was there before.
-/// One that is gone by now may still be in the log.
-pub(super) fn only_taken_in(options: Options, checkpoint: &Checkpoint, config: &Config) -> Options {
-    if sends_unknown(config) {
-        return options;
-    }
-    let since: BTreeMap<TableName, Lsn> =
+/// From where in the log on each table's changes are sent.
+pub(super) type Since = Arc<dyn Fn(&TableName) -> LogPlace + Send + Sync>;
+
+/// Those of the tables that were ever taken in alone: of any other, consumers would lack what was there before. One that
+/// is gone by now may still be in the log.
+pub(super) fn only_taken_in(checkpoint: &Checkpoint, config: &Config) -> Since {
+    let unknown = if sends_unknown(config) { LogPlace::START } else { LogPlace::NEVER };
+    let since: BTreeMap<TableName, LogPlace> =
         checkpoint.tables.iter().map(|(name, state)| (name.clone(), state.since)).collect();
-    let since = move |name: &TableName| since.get(name).copied().unwrap_or(Options::NOT_YET);
-    Options { since: Arc::new(since), ..options }
+    Arc::new(move |name| since.get(name).copied().unwrap_or(unknown))
 }
 
 /// Takes over what decides which tables and origins are sent.
@@ -157,7 +183,7 @@ fn load_state(load_mode: LoadMode) -> LoadState {
 }
 
 /// Events are numbered anew: consumers keep the epochs apart.
-fn begin_epoch(checkpoint: &mut Checkpoint) {
+pub(super) fn begin_epoch(checkpoint: &mut Checkpoint) {
     checkpoint.epoch = next_epoch(Some(checkpoint.epoch));
     checkpoint.is_streaming = false;
     for state in checkpoint.tables.values_mut() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checkpoint::{Checkpoint, SourceIdentity};
-use event::{Lsn, Position, TableName};
+use event::{LogPlace, Lsn, Position, TableName};
 use wal_reader::publication::{Survey, Taking};
 use wal_reader::system::{self, System};
 use wal_reader::wire::{self, Connection, Mode};
@@ -31,7 +31,7 @@ pub(crate) fn options(source: &Postgres, config: &Config) -> Result<Options, Err
         slot: source.slot(&config.pipeline.name),
         publication: source.publication(&config.pipeline.name),
         wanted: Arc::new(move |name: &TableName| wanted.wants(&name.schema, &name.table)),
-        since: Arc::new(|_| Lsn::ZERO),
+        since: Arc::new(|_| LogPlace::START),
         rules: Arc::new(move |name: &TableName| tables.rules(name)),
         drop_origins: source.drop_origins.clone(),
         fetch_unchanged: source.unchanged == Unchanged::Fetch,
@@ -59,18 +59,16 @@ pub(crate) async fn prepare(
     destination: Option<String>,
 ) -> Result<Prepared, Error> {
     let saved = store.load().await?;
-    if let (Some(before), Some(now)) =
-        (saved.as_ref().and_then(|saved| saved.destination.as_ref()), &destination)
-        && before != now
-    {
-        return Err(Error::AnotherSink { before: before.clone(), now: now.clone() });
-    }
+    history::check_destination(saved.as_ref(), destination.as_ref())?;
     let mut replication = wire::connect(&options.connection, Mode::Replication).await?;
     let system = system::identify(&mut replication).await?;
     let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
     let Prepared { mut checkpoint, survey } = match saved {
         Some(checkpoint @ Checkpoint { position: Some(Position::Postgres(position)), .. }) => {
             resume(&mut replication, &mut sql, options, checkpoint, position, &system, config).await?
+        }
+        Some(Checkpoint { position: Some(Position::Binlog(_)), .. }) => {
+            return Err(Error::AnotherKind { state: store.place() });
         }
         begun => start(&mut sql, options, store, begun, &system, config).await?,
     };
@@ -83,13 +81,8 @@ pub(crate) async fn prepare(
 /// Gives up the history so far: the next [`prepare`] drops the slot, creates it anew and loads all tables. What was
 /// remembered is set aside, not deleted.
 pub(crate) async fn start_over(options: &Options, store: &mut Store) -> Result<(), Error> {
-    // One that can't be trusted does not say which epoch it was: the clock is beyond it.
-    let before = store.load().await.ok().flatten().map_or(0, |checkpoint| checkpoint.epoch);
-    if let Some(aside) = store.set_aside(history::next_epoch(None)).await? {
-        tracing::info!(aside, "set the old checkpoint aside");
-    }
     let nowhere = System { identifier: String::new(), timeline: 0 };
-    store.save(&Checkpoint::new(identity(options, &nowhere), before, 0)).await
+    history::start_over(store, identity(options, &nowhere)).await
 }
 
 /// Begins a history: all tables are to be loaded.
@@ -119,7 +112,7 @@ async fn start(
     let source = identity(options, system);
     let epoch = history::next_epoch(begun.map(|begun| begun.epoch));
     let mut checkpoint = Checkpoint::new(source, epoch, config.source.filter_hash());
-    history::take_in(&mut checkpoint, survey.tables.clone(), Lsn::ZERO, config);
+    history::take_in(&mut checkpoint, survey.tables.clone(), LogPlace::START, config);
     store.save(&checkpoint).await?;
     let position = slot_created(slot::create(sql, &options.slot), options).await?;
     tracing::info!(slot = options.slot, %position, epoch, tables = checkpoint.tables.len(), "created the slot");
@@ -137,7 +130,10 @@ async fn resume(
     now: &System,
     config: &Config,
 ) -> Result<Prepared, Error> {
-    let SourceIdentity::Postgres { system_identifier, timeline, slot: name, .. } = checkpoint.source.clone();
+    let SourceIdentity::Postgres { system_identifier, timeline, slot: name, .. } = checkpoint.source.clone()
+    else {
+        return Err(Error::AnotherKind { state: config.pipeline.folder().display().to_string() });
+    };
     let before = System { identifier: system_identifier, timeline };
     system::check(replication, now, &before, position, checkpoint.tables.keys()).await?;
     if name != options.slot {
@@ -160,8 +156,8 @@ async fn resume(
     checkpoint.source = identity(options, now);
     // Earlier runs may have sent what others wrote up to now.
     let since = match history::sends_unknown(config) {
-        true => Lsn::ZERO,
-        false => system::log_end(sql).await?,
+        true => LogPlace::START,
+        false => system::log_end(sql).await?.into(),
     };
     history::take_in(&mut checkpoint, survey.tables.clone(), since, config);
     Ok(Prepared { checkpoint, survey })

@@ -12,10 +12,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use checkpoint::{LoadState, TableState};
-use event::{Failure as _, KeyBound, LoadRequest, Lsn, Sink, TableName};
+use event::{
+    Begun, Database, Failure as _, KeyBound, Load as _, LoadRequest, LogPlace, Sink, Source, TableName,
+    TableNews,
+};
 use tokio::time::Instant;
-use wal_reader::wire::{self, Mode};
-use wal_reader::{Begun, Loader, Options, Stream};
 
 use super::catch_up::catch_up;
 use super::delivery::Delivery;
@@ -25,12 +26,12 @@ use crate::control::ControlRequest;
 use crate::error::Error;
 
 /// The tables to be read while changes come.
-pub(super) struct Reloads {
-    options: Options,
+pub(super) struct Reloads<D: Database> {
+    database: D,
     pending: VecDeque<(TableName, Option<KeyBound>)>,
     /// How far the log reached when this run began to stream.
-    delivered_before: Lsn,
-    loader: Option<Loader>,
+    delivered_before: LogPlace,
+    loader: Option<D::Loader>,
     due: Instant,
     last_said: Instant,
 }
@@ -48,8 +49,11 @@ const SOON: Duration = Duration::from_millis(20);
 const LATER: Duration = Duration::from_millis(250);
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
-impl Reloads {
-    pub(super) async fn new<K>(options: &Options, delivery: &Delivery<'_, K>) -> Result<Self, Error>
+impl<D: Database> Reloads<D>
+where
+    Error: From<D::Error>,
+{
+    pub(super) async fn new<K>(database: &D, delivery: &Delivery<'_, K>) -> Result<Self, Error>
     where
         K: Sink,
         Error: From<K::Error>,
@@ -57,11 +61,10 @@ impl Reloads {
         let pending: VecDeque<(TableName, Option<KeyBound>)> =
             delivery.checkpoint.pending_loads().map(|(name, from)| (name.clone(), from)).collect();
         delivery.status.load_due(pending.iter().map(|(name, from)| (name, from.is_some())));
-        let mut connection = wire::connect(&options.connection, Mode::Sql).await?;
         Ok(Self {
-            options: options.clone(),
+            database: database.clone(),
             pending,
-            delivered_before: wal_reader::system::log_end(&mut connection).await?,
+            delivered_before: database.log_end().await?,
             loader: None,
             due: Instant::now(),
             last_said: Instant::now(),
@@ -92,7 +95,7 @@ impl Reloads {
             delivery.checkpoint.tables.get(name).is_none_or(|state| state.load == LoadState::Absent)
         };
         let new: Vec<TableName> = tables.iter().filter(|name| is_new(name)).cloned().collect();
-        let problem = match self.first_unknown(&new).await? {
+        let problem = match self.database.first_unknown(&new).await? {
             Some(unknown) => {
                 let known = delivery.checkpoint.tables.len();
                 Some(format!("{unknown} is not one of this pipeline's {known} tables"))
@@ -105,7 +108,7 @@ impl Reloads {
             return Ok(Requested::Reloads);
         }
         for name in &tables {
-            let unknown = || TableState { since: Options::NOT_YET, ..TableState::default() };
+            let unknown = || TableState { since: LogPlace::NEVER, ..TableState::default() };
             let state = delivery.checkpoint.tables.entry(name.clone()).or_insert_with(unknown);
             state.load_anew(request.clone());
             self.pending.retain(|(pending, _)| pending != name);
@@ -120,23 +123,38 @@ impl Reloads {
         Ok(if new.is_empty() { Requested::Reloads } else { Requested::OtherTables })
     }
 
-    /// The first of these tables that the configuration does not mean, or the database does not have.
-    async fn first_unknown<'t>(&self, tables: &'t [TableName]) -> Result<Option<&'t TableName>, Error> {
-        if tables.is_empty() {
-            return Ok(None);
+    /// Takes what the log said of tables themselves.
+    pub(super) fn take_news<K>(&mut self, news: Vec<TableNews>, delivery: &mut Delivery<'_, K>)
+    where
+        K: Sink,
+        Error: From<K::Error>,
+    {
+        for news in news {
+            match news {
+                TableNews::Rewritten(name) => {
+                    tracing::warn!(table = %name, "the log does not say which rows it was given: it is loaded again");
+                    delivery.load_whole(&name);
+                    delivery.status.load_due([(&name, false)]);
+                    self.pending.retain(|(pending, _)| *pending != name);
+                    self.pending.push_back((name, None));
+                }
+                TableNews::Created(name) => {
+                    tracing::info!(table = %name, "a new table: all of it is in the log");
+                    delivery.nothing_left_to_load(&name);
+                    self.pending.retain(|(pending, _)| *pending != name);
+                }
+                TableNews::Dropped(name) => {
+                    self.pending.retain(|(pending, _)| *pending != name);
+                    delivery.dropped(&name);
+                }
+            }
         }
-        let mut connection = wire::connect(&self.options.connection, Mode::Sql).await?;
-        let candidates = wal_reader::candidates(&mut connection).await?;
-        let is_known = |name: &TableName| {
-            (self.options.wanted)(name) && candidates.iter().any(|candidate| candidate.name == *name)
-        };
-        Ok(tables.iter().find(|name| !is_known(name)))
     }
 
     /// Comes as far with the next reload as it can without waiting long.
     pub(super) async fn advance<K>(
         &mut self,
-        stream: &mut Stream,
+        stream: &mut D::Log,
         delivery: &mut Delivery<'_, K>,
     ) -> Result<(), Error>
     where
@@ -154,7 +172,7 @@ impl Reloads {
             None => {
                 // First note what is delivered, then mark the moment: whatever is neither noted nor before it can't be.
                 stream.note_delivered();
-                Loader::open(&self.options).await?
+                self.database.open_loader().await?
             }
         };
         let blockers = loader.blockers().await?;
@@ -166,7 +184,7 @@ impl Reloads {
             None => {
                 stall::drain(delivery).await?;
                 let delivered = stream.delivered().cloned().unwrap_or_default();
-                match loader.begin_as(&request, &name, from, &delivered).await.map_err(Error::Source) {
+                match loader.begin(&request, &name, from, &delivered).await.map_err(Error::from) {
                     Err(error) if is_the_request_s(&request, &error) => {
                         return self.give_up(stream, delivery, &error).await;
                     }
@@ -223,7 +241,7 @@ impl Reloads {
     /// What somebody asked for can't be done: that must not stop what goes on without it.
     async fn give_up<K>(
         &mut self,
-        stream: &mut Stream,
+        stream: &mut D::Log,
         delivery: &mut Delivery<'_, K>,
         error: &Error,
     ) -> Result<(), Error>
@@ -272,5 +290,5 @@ fn refused<K>(
 
 /// Whether it is the part that was asked for that fails, and would fail again: its condition, its columns.
 fn is_the_request_s(request: &LoadRequest, error: &Error) -> bool {
-    request.part.is_some() && matches!(error, Error::Source(_)) && !error.is_retryable()
+    request.part.is_some() && error.is_source_s() && !error.is_retryable()
 }

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use event::{Lsn, Position, Sink, Source as _};
+use checkpoint::Checkpoint;
+use event::{Batch, Database, Position, Sink, Source};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
-use wal_reader::{Options, Stream};
 
 use super::delivery::Delivery;
 use super::reload::{Reloads, Requested};
@@ -15,29 +15,30 @@ use crate::shutdown::Shutdown;
 
 /// How long a stop may take: what the sink has not stored by then is sent again by the next run.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
-/// Sends changes as they come, until told to stop. `taken_in`: the options for what is sent by now.
-pub(super) async fn run<K>(
+
+/// Sends changes as they come, from a position on, until told to stop. `taken_in`: the database with what is sent by now.
+#[allow(clippy::too_many_arguments)]
+pub(super) async fn run<D, K>(
     delivery: &mut Delivery<'_, K>,
-    options: &Options,
-    taken_in: &Options,
+    database: &D,
+    taken_in: &D,
+    position: &Position,
     mode: Mode,
     tables: &TableWatch,
     requests: &mut mpsc::Receiver<ControlRequest>,
     shutdown: &mut Shutdown,
 ) -> Result<Ended, Error>
 where
+    D: Database,
     K: Sink,
-    Error: From<K::Error>,
+    Error: From<D::Error> + From<K::Error>,
 {
-    let position = match delivery.checkpoint.position {
-        Some(Position::Postgres(position)) => position,
-        None => Lsn::ZERO,
-    };
     let table_seqs = delivery.checkpoint.table_seqs().map(|(name, table_seq)| (name.clone(), table_seq));
+    let table_seqs = table_seqs.collect();
     let opening = async {
         Ok::<_, Error>((
-            Stream::open(taken_in, position, table_seqs).await?,
-            Reloads::new(options, delivery).await?,
+            taken_in.open_log(position, table_seqs).await?,
+            Reloads::new(database, delivery).await?,
         ))
     };
     let (mut stream, mut reloads) = tokio::select! {
@@ -59,7 +60,7 @@ where
         if is_done || ((leave_at.is_some() || is_outdated) && is_whole) {
             break false;
         }
-        let save_at = delivery.save_at();
+        let (save_at, is_saving) = (delivery.saves.due_at(), delivery.saves.is_running());
         tokio::select! {
             biased;
             () = sleep_until(leave_at.unwrap_or(last_arrival)), if leave_at.is_some() => break false,
@@ -71,10 +72,11 @@ where
                 last_arrival = Instant::now();
                 delivery.arrived(batches?);
             }
-            filled = stream.fill(&mut batch, &mut delivery.checkpoint.fences), if delivery.has_room() => {
+            filled = fill(&mut stream, &mut batch, &mut delivery.checkpoint), if delivery.has_room() => {
                 if let Err(error) = filled {
                     return Err(leave(delivery, error.into()).await);
                 }
+                reloads.take_news(stream.take_news(), delivery);
                 if delivery.is_drained() {
                     last_arrival = Instant::now();
                 }
@@ -87,6 +89,7 @@ where
                 }
             }
             () = sleep_until(save_at.unwrap_or(last_arrival)), if save_at.is_some() => {}
+            () = delivery.saves.ended(), if is_saving => {}
             () = sleep_until(reloads.due()), if !reloads.is_empty() && leave_at.is_none() => {
                 // What is half filled belongs before the load.
                 let full = std::mem::replace(&mut batch, delivery.batch());
@@ -114,7 +117,7 @@ where
             () = sleep_until(last_arrival + stall::HANG_UP_AFTER), if !delivery.is_drained() => break true,
         }
         delivery.save_if_due().await?;
-        if let Some(saved) = delivery.saved_position() {
+        if let Some(saved) = delivery.saves.position() {
             stream.release(saved);
         }
     };
@@ -124,6 +127,15 @@ where
     }
     drain(delivery, stream, leave_at.unwrap_or_else(|| Instant::now() + DRAIN_DEADLINE)).await?;
     Ok(if is_outdated && leave_at.is_none() { Ended::OtherTables } else { Ended::Done })
+}
+
+/// For `select!`, which evaluates what is not awaited too: what is remembered is borrowed only while it is polled.
+pub(super) async fn fill<S: Source>(
+    stream: &mut S,
+    batch: &mut Batch,
+    checkpoint: &mut Checkpoint,
+) -> Result<(), S::Error> {
+    stream.fill(batch, &mut checkpoint.remembered()).await
 }
 
 fn is_stalled(result: Result<(), Error>) -> Result<bool, Error> {
@@ -158,10 +170,11 @@ where
 }
 
 /// Gives the sink time to store what it has, saves that, and lets go of the log up to there.
-async fn drain<K>(delivery: &mut Delivery<'_, K>, mut stream: Stream, deadline: Instant) -> Result<(), Error>
+async fn drain<S, K>(delivery: &mut Delivery<'_, K>, mut stream: S, deadline: Instant) -> Result<(), Error>
 where
+    S: Source,
     K: Sink,
-    Error: From<K::Error>,
+    Error: From<S::Error> + From<K::Error>,
 {
     tracing::info!("stopping: waiting for the sink to store what is on its way");
     match timeout_at(deadline, delivery.drain()).await {
@@ -174,7 +187,7 @@ where
             delivery.save().await?;
         }
     }
-    if let Some(saved) = delivery.saved_position() {
+    if let Some(saved) = delivery.saves.position() {
         stream.release(saved);
     }
     Ok(stream.close().await?)

@@ -17,7 +17,7 @@ use crate::status::Status;
 
 /// Looks every few seconds, on a connection of its own, until it is dropped.
 pub(super) struct TableWatch {
-    looking: JoinHandle<()>,
+    looking: Option<JoinHandle<()>>,
     changed: Arc<Notify>,
 }
 
@@ -54,7 +54,12 @@ impl TableWatch {
     pub(super) fn start(options: &Options, sent: Sent, status: Arc<Status>, left_out: LeftOut) -> Self {
         let changed = Arc::new(Notify::new());
         let looking = look(options.clone(), sent, status, left_out, Arc::clone(&changed));
-        Self { looking: tokio::spawn(looking), changed }
+        Self { looking: Some(tokio::spawn(looking)), changed }
+    }
+
+    /// There is nothing to look at: the log tells of tables too.
+    pub(super) fn none() -> Self {
+        Self { looking: None, changed: Arc::default() }
     }
 
     /// Waits until there are others. Cancel-safe.
@@ -65,7 +70,9 @@ impl TableWatch {
 
 impl Drop for TableWatch {
     fn drop(&mut self) {
-        self.looking.abort();
+        if let Some(looking) = &self.looking {
+            looking.abort();
+        }
     }
 }
 

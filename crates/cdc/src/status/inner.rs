@@ -2,16 +2,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use event::{Failure, Position};
+use poll_reader::Scanned;
 use tokio::time::Instant;
 use wal_reader::slot::Slot;
-use wal_reader::watch::{Idle, Sight};
+use wal_reader::watch::Idle;
 
 use super::lag::Lag;
 use super::rates::RateMeter;
 use super::remedy::remedy;
-use super::report::{ErrorReport, InFlight, Report, SavedPosition, SlotReport, SourceReport, State};
+use super::report::{
+    ErrorReport, InFlight, Report, SavedPosition, ScanReport, SlotReport, SourceReport, State,
+};
 use super::tables::Tables;
 use super::tally::Tally;
+use crate::watch::Sight;
 
 /// What is behind the lock.
 #[derive(Debug)]
@@ -21,6 +25,7 @@ pub(super) struct Inner {
     pub(super) lag: Lag,
     pub(super) saved: Option<(Position, Instant)>,
     pub(super) retries: u64,
+    pub(super) dead_letters: u64,
     beat: Instant,
     rates: RateMeter,
     /// What the sink was given and does not durably have, the oldest first.
@@ -31,6 +36,10 @@ pub(super) struct Inner {
     position: Option<Position>,
     source_is_reachable: Option<bool>,
     slot: Option<(Instant, SlotReport)>,
+    /// The last scan of each resource, of a database that is polled.
+    scans: BTreeMap<String, (Instant, ScanReport)>,
+    /// Until the server may purge what is still needed of its log.
+    purge_left_seconds: Option<(Instant, u64)>,
     error_counts: BTreeMap<&'static str, u64>,
     errors: VecDeque<(Instant, ErrorReport)>,
     errors_version: u64,
@@ -64,6 +73,7 @@ impl Inner {
             lag: Lag::default(),
             saved: None,
             retries: 0,
+            dead_letters: 0,
             beat: now,
             rates: RateMeter::new(now),
             sent: VecDeque::new(),
@@ -72,6 +82,8 @@ impl Inner {
             position: None,
             source_is_reachable: None,
             slot: None,
+            scans: BTreeMap::new(),
+            purge_left_seconds: None,
             error_counts: BTreeMap::new(),
             errors: VecDeque::new(),
             errors_version: 0,
@@ -159,26 +171,52 @@ impl Inner {
     }
 
     /// The source was read this far.
-    pub(super) fn read(&mut self, position: Position) {
-        let Position::Postgres(lsn) = position;
+    pub(super) fn read(&mut self, position: &Position) {
         // The position of an idle database is further than the last batch's, and the other way round.
-        if self.position.is_none_or(|Position::Postgres(before)| before < lsn) {
-            self.position = Some(position);
+        if self.position.as_ref().is_none_or(|before| before.place() < position.place()) {
+            self.position = Some(position.clone());
         }
     }
 
     /// The sink durably has everything up to here.
-    pub(super) fn delivered(&mut self, position: Position) {
-        let Position::Postgres(lsn) = position;
+    pub(super) fn delivered(&mut self, position: &Position) {
         self.read(position);
-        self.lag.reached(lsn);
+        self.lag.reached(position.place());
     }
 
     pub(super) fn seen(&mut self, sight: Option<Sight>, now: Instant) {
         self.source_is_reachable = Some(sight.is_some());
-        let Some(Sight { slot, log_end, idle }) = sight else { return };
-        self.lag.log_end(log_end, now);
-        self.slot = slot.map(|slot| (now, slot_report(slot, idle)));
+        match sight {
+            Some(Sight::Postgres(sight)) => {
+                self.lag.log_end(sight.log_end.into(), now);
+                self.slot = sight.slot.map(|slot| (now, slot_report(slot, sight.idle)));
+            }
+            Some(Sight::Mysql(sight)) => {
+                if let Some(end) = sight.log_end() {
+                    self.lag.log_end(end.into(), now);
+                }
+                self.lag.files(sight.files);
+                self.purge_left_seconds = sight.kept.map(|kept| (now, kept.left_seconds));
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn scanned(&mut self, scanned: &Scanned, now: Instant) {
+        self.source_is_reachable = Some(true);
+        let report = ScanReport {
+            resource: scanned.resource.to_string(),
+            scan: scanned.scan,
+            is_full: scanned.is_full,
+            rows: scanned.found.rows,
+            inserted: scanned.found.inserted,
+            updated: scanned.found.updated,
+            deleted: scanned.found.deleted,
+            seconds: scanned.took.as_secs_f64(),
+            fetching_seconds: scanned.fetching.as_secs_f64(),
+            seconds_ago: 0,
+        };
+        self.scans.insert(report.resource.clone(), (now, report));
     }
 
     pub(super) fn is_alive(&self, now: Instant) -> bool {
@@ -209,6 +247,7 @@ impl Inner {
     pub(super) fn report(&self, pipeline: &str, uptime: Duration, now: Instant, since: u64) -> Report {
         let not_ready_because = self.not_ready_because(now);
         let seconds = |at: Instant| now.saturating_duration_since(at).as_secs();
+        let is_fresh = |at: Instant| now.saturating_duration_since(at) < SEEN_WITHIN;
         Report {
             pipeline: pipeline.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -217,25 +256,32 @@ impl Inner {
             is_ready: not_ready_because.is_none(),
             not_ready_because,
             state: self.state(),
-            position: self.position,
+            position: self.position.clone(),
             lag_bytes: self.lag.bytes(),
             lag_seconds: self.lag.seconds(now),
             rates: self.rates.rates(now),
             source: SourceReport {
                 is_reachable: self.source_is_reachable,
-                slot: self
-                    .slot
-                    .as_ref()
-                    .filter(|(at, _)| now.saturating_duration_since(*at) < SEEN_WITHIN)
-                    .map(|(_, slot)| slot.clone()),
+                slot: self.slot.as_ref().filter(|(at, _)| is_fresh(*at)).map(|(_, slot)| slot.clone()),
+                purge_left_seconds: self
+                    .purge_left_seconds
+                    .filter(|(at, _)| is_fresh(*at))
+                    .map(|(_, left)| left),
             },
             in_flight: self.in_flight,
-            checkpoint: self
-                .saved
-                .map(|(position, at)| SavedPosition { position, age_seconds: Some(seconds(at)) }),
+            checkpoint: self.saved.as_ref().map(|(position, at)| SavedPosition {
+                position: position.clone(),
+                age_seconds: Some(seconds(*at)),
+            }),
             load: self.tables.load_report(),
+            scans: self
+                .scans
+                .values()
+                .map(|(at, scan)| ScanReport { seconds_ago: seconds(*at), ..scan.clone() })
+                .collect(),
             tables: self.tables.report(since),
             retries: self.retries,
+            dead_letters: self.dead_letters,
             error_counts: self
                 .error_counts
                 .iter()

@@ -31,10 +31,16 @@ pub(crate) struct Report {
     pub(crate) checkpoint: Option<SavedPosition>,
     /// What this process had to load.
     pub(crate) load: Option<LoadReport>,
+    /// The last scan of each resource, of a database that is polled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) scans: Vec<ScanReport>,
     /// What was delivered and loaded by this process.
     pub(crate) tables: Vec<TableReport>,
     /// How often both ends were opened anew after a failure.
     pub(crate) retries: u64,
+    /// Events that the sink's other end refused for good, and which are in its dead-letter file.
+    #[serde(default)]
+    pub(crate) dead_letters: u64,
     /// How often each failure happened.
     pub(crate) error_counts: BTreeMap<String, u64>,
     /// The oldest first.
@@ -86,6 +92,10 @@ pub(crate) struct SourceReport {
     pub(crate) is_reachable: Option<bool>,
     /// None if there is none, or if it was not seen for a minute.
     pub(crate) slot: Option<SlotReport>,
+    /// Until the server may purge the file of its binary log that the checkpoint is in; none without such a limit, while
+    /// that file is being written, and on Postgres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) purge_left_seconds: Option<u64>,
 }
 
 /// The slot, and what it makes the server keep.
@@ -112,7 +122,7 @@ pub(crate) struct InFlight {
 }
 
 /// The last checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SavedPosition {
     pub(crate) position: Position,
     /// None when it was found by a process that did not save it.
@@ -130,6 +140,24 @@ pub(crate) struct LoadReport {
     pub(crate) rows: u64,
     /// As the planner guesses, where it does for all tables that are not read yet.
     pub(crate) rows_expected: Option<u64>,
+}
+
+/// One reading of a resource.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ScanReport {
+    pub(crate) resource: String,
+    /// Its number.
+    pub(crate) scan: u64,
+    /// Whether all rows were read, or just those that are new.
+    pub(crate) is_full: bool,
+    pub(crate) rows: u64,
+    pub(crate) inserted: u64,
+    pub(crate) updated: u64,
+    pub(crate) deleted: u64,
+    pub(crate) seconds: f64,
+    /// Of these, waiting for the driver.
+    pub(crate) fetching_seconds: f64,
+    pub(crate) seconds_ago: u64,
 }
 
 /// What is known of one table.

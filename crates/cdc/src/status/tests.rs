@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use event::{
-    BatchLimits, BatchPool, Body, Cell, Column, Encoder, Event, EventPosition, Table, TableSchema,
+    BatchLimits, BatchPool, Body, Cell, Column, Encoder, Event, EventPosition, Lsn, Table, TableSchema,
     Transaction,
 };
 
-use wal_reader::watch::Idle;
+use wal_reader::watch::{Idle, Sight as PostgresSight};
 
 use super::inner::ERRORS_KEPT;
 use super::report::Flow;
@@ -87,12 +87,12 @@ pub(crate) fn busy_now() -> Arc<Status> {
     status.sent(&batch("orders", 2));
     status.sent(&batch("items", 1));
     status.in_flight(1, 1000);
-    status.saved(Some(Position::Postgres(Lsn::from(0x10))));
-    status.seen(Some(Sight {
+    status.saved(Some(&Position::Postgres(Lsn::from(0x10))));
+    status.seen(Some(Sight::Postgres(PostgresSight {
         slot: Some(slot()),
         log_end: Lsn::from(0x1010),
         idle: Some(Idle { left_seconds: 1800, limit_seconds: 3600 }),
-    }));
+    })));
     status
 }
 
@@ -140,9 +140,12 @@ async fn the_lag_is_the_sink_s_not_the_reader_s() {
         let report = status.report();
         (report.lag_bytes.unwrap(), report.lag_seconds.unwrap())
     };
-    let seen = |end: u64| status.seen(Some(Sight { slot: None, log_end: Lsn::from(end), idle: None }));
+    let seen = |end: u64| {
+        let sight = PostgresSight { slot: None, log_end: Lsn::from(end), idle: None };
+        status.seen(Some(Sight::Postgres(sight)));
+    };
     status.streaming();
-    status.delivered(Position::Postgres(Lsn::from(0x100)));
+    status.delivered(&Position::Postgres(Lsn::from(0x100)));
     seen(0x100);
     tokio::time::advance(Duration::from_secs(3600)).await;
     assert_eq!(lag(&status), (0, 0.0), "idle");
@@ -159,7 +162,7 @@ async fn the_lag_is_the_sink_s_not_the_reader_s() {
     status.seen(None);
     tokio::time::advance(Duration::from_secs(10)).await;
     assert_eq!(lag(&status), (0x200, 30.0));
-    status.delivered(Position::Postgres(Lsn::from(0x300)));
+    status.delivered(&Position::Postgres(Lsn::from(0x300)));
     assert_eq!(lag(&status), (0, 0.0));
 }
 

@@ -1,7 +1,8 @@
+use binlog_reader::watch::SOON_PURGED;
 use event::Failure;
 use wal_reader::watch::Sight;
 
-/// How near the slot is to being lost.
+/// How near a pipeline's way on is to being lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Danger {
     Safe,
@@ -11,10 +12,13 @@ pub(super) enum Danger {
     Great,
 }
 
-/// The slot will be lost if nothing changes.
+/// What a pipeline still needs of the server's log will be lost if nothing changes.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct SlotInDanger(String);
+#[error("{text}")]
+pub(super) struct InDanger {
+    code: &'static str,
+    text: String,
+}
 
 /// Shares of what the server allows.
 const HALF: f64 = 0.5;
@@ -23,9 +27,8 @@ const HARDLY_ANYTHING: f64 = 0.1;
 const MARGIN: f64 = 1.2;
 
 impl Danger {
-    /// What a look shows, after what the last one showed.
-    pub(super) fn of(sight: &Sight, before: Self) -> Self {
-        let left = share_left(sight);
+    /// What a look shows by the share that is left, after what the last one showed.
+    pub(super) fn of(left: f64, before: Self) -> Self {
         let now = Self::at(left);
         if now >= before { now } else { Self::at(left / MARGIN).min(before) }
     }
@@ -39,9 +42,21 @@ impl Danger {
     }
 }
 
-impl SlotInDanger {
-    /// In words that can be acted upon.
-    pub(super) fn of(sight: &Sight, danger: Danger) -> Self {
+impl InDanger {
+    /// A file of the binary log that is purged by its age.
+    pub(super) fn log(sight: &binlog_reader::watch::Sight) -> Self {
+        let text = sight.kept.as_ref().map(|kept| kept.explanation().to_string()).unwrap_or_default();
+        Self { code: SOON_PURGED, text }
+    }
+
+    /// Of a slot's WAL or time, whichever is scarcer.
+    pub(super) fn share_left(sight: &Sight) -> f64 {
+        let shares = [wal_left(sight), idle_left(sight)].into_iter().flatten();
+        shares.map(|(left, limit)| left / limit.max(1.0)).fold(1.0, f64::min)
+    }
+
+    /// A slot.
+    pub(super) fn slot(sight: &Sight, danger: Danger) -> Self {
         let used = if danger == Danger::Great { "almost all" } else { "half" };
         let text = match (wal_left(sight), idle_left(sight)) {
             (_, Some((left, limit))) if wal_left(sight).is_none_or(|wal| left / limit <= wal.0 / wal.1) => {
@@ -60,24 +75,18 @@ impl SlotInDanger {
             ),
             (None, _) => String::new(),
         };
-        Self(text)
+        Self { code: "CDC-PG-059", text }
     }
 }
 
-impl Failure for SlotInDanger {
+impl Failure for InDanger {
     fn is_retryable(&self) -> bool {
         true
     }
 
     fn code(&self) -> &'static str {
-        "CDC-PG-059"
+        self.code
     }
-}
-
-/// Of WAL or of time, whichever is scarcer.
-fn share_left(sight: &Sight) -> f64 {
-    let shares = [wal_left(sight), idle_left(sight)].into_iter().flatten();
-    shares.map(|(left, limit)| left / limit.max(1.0)).fold(1.0, f64::min)
 }
 
 /// How much may still be written, and how much in all; none without a limit.
@@ -120,23 +129,23 @@ mod tests {
         let mut danger = Safe;
         let looks = [(10, 90), (49, 51), (51, 49), (49, 51), (60, 40), (91, 9), (89, 11), (85, 15), (30, 70)];
         let seen = looks.map(|(held, left)| {
-            danger = Danger::of(&sight(held, Some(left), None), danger);
+            danger = Danger::of(InDanger::share_left(&sight(held, Some(left), None)), danger);
             danger
         });
         assert_eq!(seen, [Safe, Safe, Half, Half, Half, Great, Great, Half, Safe]);
-        assert_eq!(Danger::of(&sight(100, Some(-5), None), Safe), Great);
-        assert_eq!(Danger::of(&sight(1 << 40, None, None), Safe), Safe);
+        assert_eq!(Danger::of(InDanger::share_left(&sight(100, Some(-5), None)), Safe), Great);
+        assert_eq!(Danger::of(InDanger::share_left(&sight(1 << 40, None, None)), Safe), Safe);
     }
 
     #[test]
     fn the_scarcer_is_spoken_of() {
         let wal = sight(90 << 20, Some(10 << 20), Some((3600, 3600)));
-        let said = SlotInDanger::of(&wal, Danger::of(&wal, Safe)).to_string();
+        let said = InDanger::slot(&wal, Danger::of(InDanger::share_left(&wal), Safe)).to_string();
         assert!(said.contains("10 MiB of 100 MiB are left") && said.starts_with("half"), "{said}");
         let idle = sight(10, Some(90), Some((60, 3600)));
-        let said = SlotInDanger::of(&idle, Danger::of(&idle, Safe)).to_string();
+        let said = InDanger::slot(&idle, Danger::of(InDanger::share_left(&idle), Safe)).to_string();
         assert!(said.contains("60 s are left") && said.starts_with("almost all"), "{said}");
         let unlimited = sight(10, None, Some((60, 3600)));
-        assert_eq!(Danger::of(&unlimited, Safe), Great);
+        assert_eq!(Danger::of(InDanger::share_left(&unlimited), Safe), Great);
     }
 }

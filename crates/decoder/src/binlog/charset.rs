@@ -84,6 +84,22 @@ impl Charset {
         }
     }
 
+    /// The bytes of a text, unless it has characters that there are not, or nobody here knows how to write it. ASCII is the
+    /// same in every set that is not of several bytes each.
+    pub fn encode(self, text: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Utf8 | Self::Binary => Some(text.as_bytes().to_vec()),
+            Self::Ascii | Self::Unknown => text.is_ascii().then(|| text.as_bytes().to_vec()),
+            Self::Legacy(encoding) => {
+                let (bytes, _, has_unmappable) = encoding.encode(text);
+                (!has_unmappable).then(|| bytes.into_owned())
+            }
+            Self::Utf16 => Some(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+            Self::Utf16Le => Some(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+            Self::Utf32 => Some(text.chars().flat_map(|next| u32::from(next).to_be_bytes()).collect()),
+        }
+    }
+
     /// Text, or bytes where there is none in them.
     #[inline]
     pub(super) fn cell(self, bytes: &[u8]) -> Cell<'_> {

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::columns::Stored;
 use super::cursor::{Cursor, bit_from_high};
 use super::format::Format;
@@ -31,7 +33,8 @@ pub struct ColumnDefinition {
 }
 
 /// Types that are stored in the form of others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Declared {
     /// As it is stored.
     #[default]

@@ -43,10 +43,24 @@ impl Format {
         Ok((header, Event::parse(&header, event.get(Header::LEN..).unwrap_or_default())?))
     }
 
+    /// The bytes between an event's header and what follows it.
+    pub fn body<'a>(&self, event: &'a [u8]) -> &'a [u8] {
+        event.get(Header::LEN..event.len().saturating_sub(self.checksum.len())).unwrap_or_default()
+    }
+
+    /// How many bytes follow an event's body.
+    pub fn checksum_len(&self) -> usize {
+        self.checksum.len()
+    }
+
+    /// Checks an event that is not at hand as a whole: by the CRC-32 of all its bytes but the last four, and those.
+    pub fn check(&self, header: &Header, crc32: u32, last: &[u8]) -> Result<(), Error> {
+        self.checksum.check(header, crc32, last)
+    }
+
     /// Reads one event out of a transaction's payload, where none has a checksum.
-    pub(super) fn inner_event(event: &[u8]) -> Result<(Header, Event<'_>), Error> {
-        let inner = Self { server_version: String::new(), checksum: Checksum::None };
-        match inner.event(event)? {
+    pub fn inner_event(event: &[u8]) -> Result<(Header, Event<'_>), Error> {
+        match Self::before_description(Checksum::None).event(event)? {
             (_, Event::FormatDescription(_) | Event::TransactionPayload(_)) => {
                 Err(Cursor::new(event, "transaction payload").error("an event of a transaction"))
             }

@@ -1,4 +1,5 @@
 use super::cursor::Cursor;
+use super::kind;
 use crate::Error;
 
 /// What stands before every event.
@@ -49,6 +50,26 @@ impl Header {
         self.flags & Self::ARTIFICIAL != 0
     }
 
+    /// Whether it is about the log: how it is written, which file comes next, or what it holds in compressed form.
+    pub fn is_about_the_log(&self) -> bool {
+        matches!(self.kind, kind::FORMAT_DESCRIPTION | kind::ROTATE | kind::TRANSACTION_PAYLOAD)
+    }
+
+    /// Whether it holds a whole transaction in compressed form.
+    pub fn is_transaction_payload(&self) -> bool {
+        self.kind == kind::TRANSACTION_PAYLOAD
+    }
+
+    /// Whether it says how the rows of a table are stored.
+    pub fn is_table_map(&self) -> bool {
+        self.kind == kind::TABLE_MAP
+    }
+
+    /// Whether it only says that the server is there, and how far it has come.
+    pub fn is_heartbeat(&self) -> bool {
+        matches!(self.kind, kind::HEARTBEAT | kind::HEARTBEAT_V2)
+    }
+
     /// Whether a reader that does not know the kind may pass over it.
     pub fn is_ignorable(&self) -> bool {
         self.flags & Self::IGNORABLE != 0
@@ -72,10 +93,29 @@ impl Checksum {
         if self == Self::None {
             return Ok(event);
         }
-        let damaged = || Error::Checksum { kind: header.kind, next_position: header.next_position };
-        let (event, checksum) = event.split_last_chunk::<{ Self::LEN }>().ok_or_else(damaged)?;
-        if crc32(header, event) == u32::from_le_bytes(*checksum) { Ok(event) } else { Err(damaged()) }
+        let (event, checksum) = event.split_last_chunk::<{ Self::LEN }>().ok_or_else(|| damaged(header))?;
+        if crc32(header, event) == u32::from_le_bytes(*checksum) { Ok(event) } else { Err(damaged(header)) }
     }
+
+    /// How many bytes it has.
+    pub(super) fn len(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Crc32 => Self::LEN,
+        }
+    }
+
+    /// Compares the sum of an event's bytes with its last ones.
+    pub(super) fn check(self, header: &Header, crc32: u32, last: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Crc32 if last != crc32.to_le_bytes() => Err(damaged(header)),
+            Self::Crc32 | Self::None => Ok(()),
+        }
+    }
+}
+
+fn damaged(header: &Header) -> Error {
+    Error::Checksum { kind: header.kind, next_position: header.next_position }
 }
 
 /// The flag that the file is in use is set and taken back in place, and not part of what is summed up
@@ -84,7 +124,7 @@ fn crc32(header: &Header, event: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     match event.split_at_checked(Header::IN_USE_AT) {
         Some((before, [flags, after @ ..]))
-            if header.flags & Header::IN_USE != 0 && header.kind == super::kind::FORMAT_DESCRIPTION =>
+            if header.flags & Header::IN_USE != 0 && header.kind == kind::FORMAT_DESCRIPTION =>
         {
             hasher.update(before);
             hasher.update(&[flags & !(Header::IN_USE as u8)]);

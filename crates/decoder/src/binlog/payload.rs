@@ -1,6 +1,6 @@
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Cursor, Read};
 
-use super::cursor::Cursor;
+use super::cursor;
 use super::event::Event;
 use super::format::Format;
 use super::header::Header;
@@ -20,36 +20,9 @@ pub struct PayloadEvents<'a> {
 }
 
 impl<'a> TransactionPayload<'a> {
-    /// Fields of a number, a length and a value, up to a zero; what follows is the payload (`codecs::binary::
-    /// Transaction_payload`).
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, Error> {
-        const LEN: u64 = 1;
-        const COMPRESSION: u64 = 2;
-        const ZSTD: u64 = 0;
-        const NONE: u64 = 255;
-        let mut cursor = Cursor::new(body, "transaction payload");
-        let (mut len, mut is_compressed) = (None, false);
-        loop {
-            let field = cursor.packed("a field's number")?;
-            if field == 0 {
-                break;
-            }
-            let before = cursor.clone();
-            let mut value = Cursor::new(cursor.packed_bytes("a field")?, "transaction payload");
-            match field {
-                LEN => len = Some(value.packed_len("a length")?),
-                COMPRESSION => {
-                    is_compressed = match value.packed("a compression")? {
-                        ZSTD => true,
-                        NONE => false,
-                        _ => return Err(before.error("ZSTD or NONE: the server is too new")),
-                    }
-                }
-                // The uncompressed length, and fields of later versions.
-                _ => {}
-            }
-        }
-        let len = len.ok_or_else(|| cursor.error("a payload's length"))?;
+        let mut cursor = cursor::Cursor::new(body, "transaction payload");
+        let (len, is_compressed) = fields(&mut cursor)?;
         let bytes = cursor.bytes(len, "a payload")?;
         cursor.end()?;
         Ok(Self { bytes, is_compressed })
@@ -57,27 +30,64 @@ impl<'a> TransactionPayload<'a> {
 
     /// Its events, from `BEGIN` to the commit.
     pub fn events(&self) -> Result<PayloadEvents<'a>, Error> {
-        let stream: Box<dyn BufRead + Send + 'a> = if self.is_compressed {
-            let decoder = zstd::stream::read::Decoder::with_buffer(self.bytes).map_err(|_| damaged())?;
-            Box::new(BufReader::with_capacity(64 << 10, decoder))
-        } else {
-            Box::new(self.bytes)
-        };
-        Ok(PayloadEvents { stream, event: Vec::new() })
+        PayloadEvents::new(self.bytes, self.is_compressed)
+    }
+
+    /// The same from a copy of the payload as it is, for whoever reads them little by little.
+    pub fn owned_events(&self) -> Result<PayloadEvents<'static>, Error> {
+        PayloadEvents::new(Cursor::new(self.bytes.to_vec()), self.is_compressed)
     }
 }
 
-impl PayloadEvents<'_> {
+impl<'a> PayloadEvents<'a> {
+    /// Of a payload that is kept elsewhere: what stands between an event's header and its checksum, so many bytes.
+    pub fn stored(mut body: impl BufRead + Send + 'a, len: u64) -> Result<Self, Error> {
+        let head = body.fill_buf().map_err(|_| damaged())?;
+        let mut cursor = cursor::Cursor::new(head, "transaction payload");
+        let (payload_len, is_compressed) = fields(&mut cursor)?;
+        let before = head.len() - cursor.rest().len();
+        if before as u64 + payload_len as u64 != len {
+            return Err(cursor.error("a payload that fills the event"));
+        }
+        body.consume(before);
+        Self::new(body.take(payload_len as u64), is_compressed)
+    }
+
+    fn new(bytes: impl BufRead + Send + 'a, is_compressed: bool) -> Result<Self, Error> {
+        let stream: Box<dyn BufRead + Send + 'a> = if is_compressed {
+            let decoder = zstd::stream::read::Decoder::with_buffer(bytes).map_err(|_| damaged())?;
+            Box::new(BufReader::with_capacity(64 << 10, decoder))
+        } else {
+            Box::new(bytes)
+        };
+        Ok(Self { stream, event: Vec::new() })
+    }
+
     /// The next one, or none at the end. Its header's position is that of the whole payload, so mostly 0.
     pub fn read(&mut self) -> Result<Option<(Header, Event<'_>)>, Error> {
+        if self.advance()? { self.event().map(Some) } else { Ok(None) }
+    }
+
+    /// Moves on to the next one; false at the end.
+    pub fn advance(&mut self) -> Result<bool, Error> {
         if self.stream.fill_buf().map_err(|_| damaged())?.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
         self.event.clear();
         self.fetch(Header::LEN)?;
         let len = Header::parse(&self.event)?.len as usize;
         self.fetch(len.checked_sub(Header::LEN).ok_or_else(damaged)?)?;
-        Format::inner_event(&self.event).map(Some)
+        Ok(true)
+    }
+
+    /// The one that it moved on to.
+    pub fn event(&self) -> Result<(Header, Event<'_>), Error> {
+        Format::inner_event(&self.event)
+    }
+
+    /// The bytes of the one that it moved on to; they have no checksum.
+    pub fn bytes(&self) -> &[u8] {
+        &self.event
     }
 
     /// Appends so many bytes; memory grows with what really comes.
@@ -91,6 +101,37 @@ impl std::fmt::Debug for PayloadEvents<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PayloadEvents").finish_non_exhaustive()
     }
+}
+
+/// The payload's length and whether it is compressed: fields of a number, a length and a value, up to a zero (`codecs::
+/// binary::Transaction_payload`).
+fn fields(cursor: &mut cursor::Cursor<'_>) -> Result<(usize, bool), Error> {
+    const LEN: u64 = 1;
+    const COMPRESSION: u64 = 2;
+    const ZSTD: u64 = 0;
+    const NONE: u64 = 255;
+    let (mut len, mut is_compressed) = (None, false);
+    loop {
+        let field = cursor.packed("a field's number")?;
+        if field == 0 {
+            break;
+        }
+        let before = cursor.clone();
+        let mut value = cursor::Cursor::new(cursor.packed_bytes("a field")?, "transaction payload");
+        match field {
+            LEN => len = Some(value.packed_len("a length")?),
+            COMPRESSION => {
+                is_compressed = match value.packed("a compression")? {
+                    ZSTD => true,
+                    NONE => false,
+                    _ => return Err(before.error("ZSTD or NONE: the server is too new")),
+                }
+            }
+            // The uncompressed length, and fields of later versions.
+            _ => {}
+        }
+    }
+    Ok((len.ok_or_else(|| cursor.error("a payload's length"))?, is_compressed))
 }
 
 fn damaged() -> Error {

@@ -1,4 +1,4 @@
-use event::Column;
+use event::{Column, Use};
 
 use super::charset::Charset;
 use super::columns::Stored;
@@ -18,6 +18,7 @@ pub(super) struct ColumnPlan {
     pub(super) type_name: Box<str>,
     type_modifier: i32,
     pub(super) kind: Kind,
+    pub(super) by: Use,
 }
 
 /// How a column's values are stored and what they mean; `len_len` is how many bytes a value's length has.
@@ -119,7 +120,28 @@ impl RowPlan {
         Ok(Self { columns: columns.collect::<Result<_, _>>()? })
     }
 
-    /// The columns as a schema names them. The modifier is `numeric`'s of PostgreSQL for a decimal, how many digits a
+    /// One by which rows have no cells at all: for whoever counts them, and knows nothing of what their columns mean.
+    pub fn counting(map: &TableMap<'_>) -> Self {
+        let nothing = ColumnDefinition {
+            collation: Some(Charset::BINARY_COLLATION),
+            labels: vec![Box::default()],
+            declared: Declared::WholeSeconds,
+            ..ColumnDefinition::default()
+        };
+        let columns = map.columns.iter().filter_map(|stored| ColumnPlan::new(*stored, &nothing).ok());
+        Self { columns: columns.map(|column| ColumnPlan { by: Use::Excluded, ..column }).collect() }
+    }
+
+    /// The same where columns are used in these ways: one that is excluded has no cell.
+    #[must_use]
+    pub fn used(mut self, uses: &[Use]) -> Self {
+        for (column, by) in self.columns.iter_mut().zip(uses) {
+            column.by = *by;
+        }
+        self
+    }
+
+    /// The columns as a schema names them, however they are used. The modifier is `numeric`'s of PostgreSQL for a decimal, how many digits a
     /// fraction has for what tells time, and how many bits for `bit`.
     pub fn columns(&self) -> Vec<Column> {
         let columns = self.columns.iter().map(|column| Column {
@@ -146,7 +168,13 @@ impl ColumnPlan {
             "its character set or its labels. Set `binlog_row_metadata = FULL` on the server, so that its log says it",
         )?;
         let (type_name, type_modifier) = type_name(stored, defined);
-        Ok(Self { name: defined.name.as_str().into(), type_name: type_name.into(), type_modifier, kind })
+        Ok(Self {
+            name: defined.name.as_str().into(),
+            type_name: type_name.into(),
+            type_modifier,
+            kind,
+            by: Use::Sent,
+        })
     }
 
     /// Whether it holds documents of MySQL.

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use event::Cell;
+use event::{Cell, Use};
 
 use super::compressed::inflate;
 use super::cursor::{Cursor, bit};
@@ -106,6 +106,26 @@ impl<'a> Rows<'a> {
         self.images.is_empty()
     }
 
+    /// Whether rows came to be.
+    pub fn is_insert(&self) -> bool {
+        self.kind == RowsKind::Insert
+    }
+
+    /// Whether the images of rows as they are afterwards have this column; those of rows that went have none.
+    pub fn has_after(&self, column: usize) -> bool {
+        self.kind != RowsKind::Delete && bit(self.present_after, column)
+    }
+
+    /// Whether it says, before or after, what this column holds afterwards unless it was changed. Of a document, a
+    /// difference may be all that is said.
+    pub fn tells(&self, column: usize) -> bool {
+        match self.kind {
+            RowsKind::Insert | RowsKind::Delete => bit(self.present, column),
+            RowsKind::Update => bit(self.present, column) || bit(self.present_after, column),
+            RowsKind::PartialUpdate => bit(self.present, column),
+        }
+    }
+
     /// Its rows, to be read with the plan of the table map that has its number.
     pub fn changes<'r>(&'r self, plan: &'r RowPlan) -> Result<Changes<'r>, Error> {
         if self.columns != plan.columns.len() && !self.is_empty() {
@@ -125,7 +145,7 @@ pub struct Changes<'r> {
 }
 
 impl<'r> Changes<'r> {
-    /// Appends the next row's cells, one a column; false at the end. Before is empty for an insert,
+    /// Appends the next row's cells, one a column that is not excluded; false at the end. Before is empty for an insert,
     /// after for a delete. What an image does not have is `Omitted`, as is a document of which only a difference from one
     /// that is not there came.
     #[inline]
@@ -160,14 +180,20 @@ impl<'r> Changes<'r> {
         let mut place = 0;
         cells.reserve(self.plan.columns.len());
         for (number, column) in self.plan.columns.iter().enumerate() {
-            let cell = if !bit(present, number) {
-                Cell::Omitted
-            } else {
-                place += 1;
-                match bit(nulls, place - 1) {
-                    true => Cell::Null,
-                    false => column.value(&mut self.images)?,
+            let is_there = bit(present, number);
+            place += usize::from(is_there);
+            let is_stored = is_there && !bit(nulls, place - 1);
+            let cell = match column.by {
+                Use::Sent if is_stored => column.value(&mut self.images)?,
+                Use::Excluded => {
+                    if is_stored {
+                        column.skip(&mut self.images)?;
+                    }
+                    continue;
                 }
+                Use::Masked(mask) if is_stored => column.masked(mask, &mut self.images)?,
+                _ if is_there => Cell::Null,
+                _ => Cell::Omitted,
             };
             cells.push(cell);
         }
@@ -216,6 +242,10 @@ impl<'r> Changes<'r> {
                 place += 1;
                 match (bit(nulls, place - 1), is_difference) {
                     (true, _) => Cell::Null,
+                    (false, false) if column.by == Use::Excluded => {
+                        column.skip(&mut self.images)?;
+                        Cell::Omitted
+                    }
                     (false, false) => column.value(&mut self.images)?,
                     (false, true) => {
                         let base = bases.get(document - 1).copied().flatten();
@@ -223,7 +253,11 @@ impl<'r> Changes<'r> {
                     }
                 }
             };
-            cells.push(cell);
+            match column.by {
+                Use::Sent => cells.push(cell),
+                Use::Masked(mask) => cells.push(value::mask(mask, cell)),
+                Use::Excluded => {}
+            }
         }
         Ok(())
     }
@@ -241,7 +275,7 @@ impl<'r> Changes<'r> {
                 if !bit(nulls, place - 1) {
                     match column.is_json() {
                         true => stored = Some(column.json(&mut image.images)?),
-                        false => drop(column.value(&mut image.images)?),
+                        false => column.skip(&mut image.images)?,
                     }
                 }
             }

@@ -1,13 +1,15 @@
 //! One stored value to a cell.
 
 mod decimal;
+mod mask;
 mod network;
+mod skip;
 mod temporal;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use event::{Bytes, Cell};
+use event::{Bytes, Cell, Mask};
 
 use super::compressed::inflate_column;
 use super::cursor::{Cursor, uint, uint_be};
@@ -16,7 +18,8 @@ use super::plan::{ColumnPlan, Kind, Labels};
 use crate::Error;
 
 pub(super) use decimal::decimal;
-pub(super) use temporal::{packed_date, packed_datetime, packed_time};
+pub(super) use mask::mask;
+pub(super) use temporal::{date_cell, datetime_cell, packed_date, packed_datetime, packed_time, time_cell};
 
 impl ColumnPlan {
     /// Takes the value that is next in a row.
@@ -96,12 +99,7 @@ impl ColumnPlan {
             }
             Kind::Vector { len_len } => {
                 let before = row.clone();
-                let (elements, []) = sized(row, *len_len)?.as_chunks::<4>() else {
-                    return Err(before.error("a vector of floats"));
-                };
-                Cell::Array(
-                    elements.iter().map(|bytes| Cell::Double(shortest(f32::from_le_bytes(*bytes)))).collect(),
-                )
+                floats(sized(row, *len_len)?).ok_or_else(|| before.error("a vector of floats"))?
             }
             Kind::Uuid { len_len } => {
                 let before = row.clone();
@@ -121,6 +119,11 @@ impl ColumnPlan {
                 Cell::Other { type_name: &self.type_name, text: text.into() }
             }
         })
+    }
+
+    /// Takes the value that is next in a row; what stands for it.
+    pub(super) fn masked<'r>(&'r self, by: Mask, row: &mut Cursor<'r>) -> Result<Cell<'r>, Error> {
+        Ok(mask(by, self.value(row)?))
     }
 
     /// Takes a document of MySQL as it is stored.
@@ -170,9 +173,16 @@ fn signed(value: u64, len: u8) -> i64 {
     (value << unused) as i64 >> unused
 }
 
+/// The elements of a vector.
+pub(super) fn floats(bytes: &[u8]) -> Option<Cell<'static>> {
+    let (elements, []) = bytes.as_chunks::<4>() else { return None };
+    let element = |bytes: &[u8; 4]| Cell::Double(shortest(f32::from_le_bytes(*bytes)));
+    Some(Cell::Array(elements.iter().map(element).collect()))
+}
+
 /// The double nearest to the shortest text of a float rather than to its value, so that 0.1 stays 0.1. It narrows to the
 /// same float.
-fn shortest(value: f32) -> f64 {
+pub(super) fn shortest(value: f32) -> f64 {
     let wide = f64::from(value);
     // Whole numbers of so many digits are their own text.
     if wide.abs() < 1e6 && wide.fract() == 0.0 {

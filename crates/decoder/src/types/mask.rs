@@ -5,7 +5,7 @@ use event::{Cell, Mask};
 use sha2::{Digest, Sha256};
 
 /// What stands for a value of this text.
-pub(super) fn cell(mask: Mask, text: &[u8]) -> Cell<'static> {
+pub(crate) fn cell(mask: Mask, text: &[u8]) -> Cell<'static> {
     match mask {
         Mask::Null => Cell::Null,
         Mask::Sha256 => {

@@ -149,7 +149,7 @@ proptest! {
                 }
                 Step::Mark(touched) => {
                     let position = Position::Postgres(Lsn::from(n));
-                    batch.mark(position, touched.iter().map(|table| (&tables[*table].route, sequences[*table])));
+                    batch.mark(position.clone(), touched.iter().map(|table| (&tables[*table].route, sequences[*table])));
                     let mut table_seqs = expected.take().map(|reached| reached.table_seqs).unwrap_or_default();
                     for table in touched {
                         table_seqs.insert(Arc::clone(&tables[*table].route), sequences[*table]);

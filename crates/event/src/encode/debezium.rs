@@ -1,10 +1,11 @@
-//! The `debezium-json` format: what a Debezium connector for PostgreSQL would write, for the consumers it has.
+//! The `debezium-json` format: what a Debezium connector for the database would write, for the consumers it has.
 //!
 //! Rows alone: an operation that Debezium does not know stops its consumers, so everything else goes to the control
 //! route, written as in the `json` format. A null `before`, a key-only `before` and tombstones are Debezium's habits.
 
 mod decimal;
 mod kind;
+mod mysql;
 mod schema;
 mod value;
 
@@ -15,7 +16,7 @@ use value::write_value;
 
 use super::json::text::write_text;
 use super::json::{self, JsonOptions, name, or_null, write_number};
-use crate::{Before, Body, Cell, Column, Event, EventPosition, Table};
+use crate::{Before, BinlogPlace, Body, Cell, Column, Event, EventPosition, Table};
 
 /// How the `debezium-json` format is written; each default is what most consumers accept.
 #[derive(Clone, Debug)]
@@ -72,6 +73,33 @@ impl Default for DebeziumOptions {
     }
 }
 
+/// Whose words are spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Connector {
+    Postgres,
+    Mysql,
+    Mariadb,
+}
+
+impl Connector {
+    fn of(event: &Event<'_>) -> Self {
+        match event.position {
+            // What has no log has no connector of Debezium's either: the configuration refuses this format for it.
+            EventPosition::Postgres { .. } | EventPosition::Poll(_) => Self::Postgres,
+            EventPosition::Mysql(_) => Self::Mysql,
+            EventPosition::Mariadb(_) => Self::Mariadb,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgresql",
+            Self::Mysql => "mysql",
+            Self::Mariadb => "mariadb",
+        }
+    }
+}
+
 /// Appends the key columns as an object.
 pub(super) fn write_key(
     source: &str,
@@ -111,7 +139,7 @@ pub(super) fn write_event(
     };
     if options.schemas {
         out.extend_from_slice(b"{\"schema\":");
-        schema::write_envelope_schema(source, table, options, out);
+        schema::write_envelope_schema(source, table, Connector::of(event), options, out);
         out.extend_from_slice(b",\"payload\":");
     }
     out.push(b'{');
@@ -159,8 +187,7 @@ fn write_columns<'r, 'a: 'r>(
     out.push(b'}');
 }
 
-/// Where the event is from. `sequence` is the transaction's commit LSN and the change's own: numbers that order
-/// events as the transactions were committed.
+/// Where the event is from, in the words of Debezium's connector for that database.
 fn write_source(
     source: &str,
     table: &Table,
@@ -168,10 +195,10 @@ fn write_source(
     options: &DebeziumOptions,
     out: &mut Vec<u8>,
 ) {
-    let EventPosition::Postgres { commit, own } = event.position;
-    let (commit, own) = (u64::from(commit), u64::from(own));
-    out.extend_from_slice(concat!(r#"{"version":""#, env!("CARGO_PKG_VERSION"), r#"""#).as_bytes());
-    out.extend_from_slice(br#","connector":"postgresql""#);
+    out.extend_from_slice(
+        concat!(r#"{"version":""#, env!("CARGO_PKG_VERSION"), r#"","connector":"#).as_bytes(),
+    );
+    write_text(Connector::of(event).name(), out);
     name("name", out);
     write_text(source, out);
     write_times(
@@ -180,6 +207,26 @@ fn write_source(
     );
     name("snapshot", out);
     write_text(if matches!(event.body, Body::Read { .. }) { "true" } else { "false" }, out);
+    match event.position {
+        EventPosition::Postgres { commit, own } => {
+            write_postgres_place(table, event, (commit.into(), own.into()), options, out);
+        }
+        EventPosition::Mysql(place) | EventPosition::Mariadb(place) => write_binlog_place(table, &place, out),
+        EventPosition::Poll(place) => {
+            write_postgres_place(table, event, (place.scan, place.seq), options, out);
+        }
+    }
+}
+
+/// `sequence` is the transaction's commit LSN and the change's own: numbers that order events as the transactions were
+/// committed.
+fn write_postgres_place(
+    table: &Table,
+    event: &Event<'_>,
+    (commit, own): (u64, u64),
+    options: &DebeziumOptions,
+    out: &mut Vec<u8>,
+) {
     name("db", out);
     write_text(&options.database, out);
     name("sequence", out);
@@ -196,6 +243,23 @@ fn write_source(
     name("origin", out);
     or_null(event.transaction.and_then(|transaction| transaction.origin), out, write_text);
     out.extend_from_slice(b",\"origin_lsn\":null}");
+}
+
+fn write_binlog_place(table: &Table, place: &BinlogPlace<'_>, out: &mut Vec<u8>) {
+    name("db", out);
+    write_text(&table.name().schema, out);
+    out.extend_from_slice(b",\"sequence\":null");
+    name("table", out);
+    write_text(&table.name().table, out);
+    name("server_id", out);
+    write_number(place.server_id.into(), out);
+    name("gtid", out);
+    or_null(Some(place.gtid).filter(|gtid| !gtid.is_empty()), out, write_text);
+    name("file", out);
+    write_text(place.file, out);
+    name("pos", out);
+    write_number(place.offset, out);
+    out.extend_from_slice(b",\"row\":0,\"thread\":null,\"query\":null}");
 }
 
 fn write_times(us: i64, out: &mut Vec<u8>) {

@@ -31,6 +31,15 @@ pub enum JsonBigint {
     Number,
 }
 
+/// The type of a column that holds JSON of this program's own making, such as the rows below an aggregate's root: the
+/// `json` format has it as it is, not as a text.
+pub const DOCUMENT: &str = "cdc.document";
+
+/// Appends a row as an object, as the `json` format with its defaults has it: what goes into a [`DOCUMENT`] column.
+pub fn write_json_object(columns: &[Column], row: &[Cell<'_>], out: &mut Vec<u8>) {
+    write_columns(columns.iter().zip(row), &JsonOptions::default(), out);
+}
+
 /// Appends the key columns as an object.
 pub(super) fn write_key(table: &Table, row: &[Cell<'_>], options: &JsonOptions, out: &mut Vec<u8>) {
     let columns = &table.schema.columns;
@@ -131,7 +140,7 @@ fn op_name(op: Op) -> &'static str {
     }
 }
 
-fn write_position(position: &EventPosition, out: &mut Vec<u8>) {
+fn write_position(position: &EventPosition<'_>, out: &mut Vec<u8>) {
     match position {
         EventPosition::Postgres { commit, own } => {
             out.extend_from_slice(b"{\"lsn\":\"");
@@ -139,6 +148,23 @@ fn write_position(position: &EventPosition, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\",\"commit_lsn\":\"");
             write_lsn(*commit, out);
             out.extend_from_slice(b"\"}");
+        }
+        EventPosition::Mysql(place) | EventPosition::Mariadb(place) => {
+            out.extend_from_slice(b"{\"gtid\":");
+            or_null(Some(place.gtid).filter(|gtid| !gtid.is_empty()), out, write_text);
+            out.extend_from_slice(b",\"file\":");
+            write_text(place.file, out);
+            out.extend_from_slice(b",\"offset\":");
+            out.extend_from_slice(itoa::Buffer::new().format(place.offset).as_bytes());
+            out.push(b'}');
+        }
+        EventPosition::Poll(place) => {
+            out.push(b'{');
+            name("scan", out);
+            write_number(place.scan, out);
+            name("seq", out);
+            write_number(place.seq, out);
+            out.push(b'}');
         }
     }
 }
@@ -191,6 +217,12 @@ fn write_rows(
     write_names(names_of(Cell::Omitted), out);
     name("fetched", out);
     write_names(fetched.iter().filter_map(|position| columns.get(*position)), out);
+    if let (EventPosition::Poll(place), Body::Update { .. }) = (event.position, event.body) {
+        name("changed", out);
+        or_null(place.changed, out, |changed, out| {
+            write_names(changed.iter().filter_map(|position| columns.get(*position)), out);
+        });
+    }
 }
 
 fn write_load(

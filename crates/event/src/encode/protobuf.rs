@@ -5,7 +5,8 @@
 //! its content: one byte is left for it, and the rare content of 128 bytes or more is moved up.
 
 use crate::{
-    Before, Body, Cell, Event, EventPosition, Fingerprint, LoadPart, LoadRef, Op, Table, TableSchema,
+    Before, BinlogPlace, Body, Cell, Event, EventPosition, Fingerprint, LoadPart, LoadRef, Op, Table,
+    TableSchema,
 };
 
 /// Appends the key columns' cells as a `Row`.
@@ -74,6 +75,11 @@ pub(super) fn write_event(source_fields: &[u8], event: &Event<'_>, out: &mut Vec
     if let Body::Schema { table, .. } = body {
         nested(25, out, |out| write_schema(table, out));
     }
+    if let (EventPosition::Poll(place), Body::Update { .. }) = (&event.position, body)
+        && let Some(changed) = place.changed.filter(|changed| !changed.is_empty())
+    {
+        nested(26, out, |out| changed.iter().for_each(|column| varint(*column as u64, out)));
+    }
 }
 
 fn op_number(op: Op) -> u64 {
@@ -91,13 +97,26 @@ fn op_number(op: Op) -> u64 {
     }
 }
 
-fn write_position(position: &EventPosition, out: &mut Vec<u8>) {
-    match *position {
+fn write_position(position: &EventPosition<'_>, out: &mut Vec<u8>) {
+    match position {
         EventPosition::Postgres { commit, own } => nested(7, out, |out| {
-            fixed64_field(1, commit.into(), out);
-            fixed64_field(2, own.into(), out);
+            fixed64_field(1, (*commit).into(), out);
+            fixed64_field(2, (*own).into(), out);
+        }),
+        EventPosition::Mysql(place) => nested(8, out, |out| write_binlog_place(place, out)),
+        EventPosition::Mariadb(place) => nested(9, out, |out| write_binlog_place(place, out)),
+        EventPosition::Poll(place) => nested(10, out, |out| {
+            varint_field(1, place.scan, out);
+            varint_field(2, place.seq, out);
         }),
     }
+}
+
+fn write_binlog_place(place: &BinlogPlace<'_>, out: &mut Vec<u8>) {
+    text_field(1, place.gtid, out);
+    text_field(2, place.file, out);
+    varint_field(3, place.offset, out);
+    fixed64_field(4, place.transaction.order(), out);
 }
 
 fn write_rows(event: &Event<'_>, out: &mut Vec<u8>) {

@@ -3,6 +3,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Lsn;
 
 /// Full transaction ids as the server counts them, so that the model needs no circle.
 const NEVER_USED: u64 = 3;
@@ -51,11 +52,11 @@ fn orders() -> TableName {
 
 fn fence(xmax: u64, limit: u64, range: Option<KeyRange>) -> Fence {
     let snapshot = XidSnapshot { xmin: xmax, xmax, xip: vec![] };
-    Fence { snapshot, limit: limit.into(), range, voided: None }
+    Fence { snapshot: Some(snapshot), limit: Lsn::from(limit).into(), range, voided: None }
 }
 
 fn place(xid: u32, commit: u64) -> Place {
-    Place { xid, commit: commit.into(), tx_seq: 1 }
+    Place { transaction: TransactionPlace { xid, commit: Lsn::from(commit).into() }, tx_seq: 1 }
 }
 
 fn range(from: Option<i64>, to: Option<i64>) -> KeyRange {
@@ -165,13 +166,13 @@ fn fences_are_forgotten_when_the_log_has_passed_them() {
     fences.add(orders(), fence(100, 1000, None));
     fences.add(orders(), fence(200, 2000, None));
     fences.add(TableName::new("public", "other"), fence(200, 1500, None));
-    fences.forget_before(Lsn::from(999));
+    fences.forget_before(Lsn::from(999).into());
     assert_eq!(fences.len(), 3);
-    fences.forget_before(Lsn::from(1000));
+    fences.forget_before(Lsn::from(1000).into());
     assert_eq!(fences.len(), 2);
     fences.remove_table(&TableName::new("public", "other"));
     assert_eq!(fences.len(), 1);
-    fences.forget_before(Lsn::from(2000));
+    fences.forget_before(Lsn::from(2000).into());
     assert!(fences.is_empty());
 }
 
@@ -199,11 +200,11 @@ fn any_bound() -> impl Strategy<Value = KeyBound> {
 fn any_fence() -> impl Strategy<Value = Fence> {
     let range =
         (option::of(any_bound()), option::of(any_bound())).prop_map(|(from, to)| KeyRange { from, to });
-    let voided = (any::<u64>(), any::<u64>()).prop_map(|(commit, seq)| (Lsn::from(commit), seq));
+    let voided = (any::<u64>(), any::<u64>()).prop_map(|(commit, seq)| (Lsn::from(commit).into(), seq));
     (any::<(u64, u64)>(), vec(any::<u64>(), 0..5), any::<u64>(), option::of(range), option::of(voided))
         .prop_map(|((xmin, xmax), xip, limit, range, voided)| Fence {
-            snapshot: XidSnapshot { xmin, xmax, xip },
-            limit: limit.into(),
+            snapshot: Some(XidSnapshot { xmin, xmax, xip }),
+            limit: Lsn::from(limit).into(),
             range,
             voided,
         })

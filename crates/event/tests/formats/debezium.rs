@@ -161,7 +161,7 @@ fn is_not_finite(value: &Value) -> bool {
 
 #[test]
 fn fewer_digits_of_a_second_make_milliseconds() {
-    let typed = |name: &str, modifier| Column { type_modifier: modifier, ..column(name, name, 0) };
+    let typed = |name: &str, modifier| Column { type_modifier: modifier, ..column(name, name, 1083) };
     let row = vec![Cell::TimestampUs(1_767_323_045_678_000), Cell::TimeUs(11_045_678_000)];
     for (modifier, timestamp, time) in [
         (3, 1_767_323_045_678_i64, 11_045_678_i64),

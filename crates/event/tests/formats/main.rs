@@ -6,5 +6,6 @@ mod debezium;
 mod documentation;
 mod golden;
 mod json;
+mod poll;
 mod protobuf;
 mod spec;

@@ -158,7 +158,7 @@ fn any_type() -> impl Strategy<Value = (&'static str, u32, BoxedStrategy<Cell<'s
         ("int2", "_int2", 21, 1005, any::<i16>().prop_map(|value| Cell::Int(value.into())).boxed()),
         ("int4", "_int4", 23, 1007, any::<i32>().prop_map(|value| Cell::Int(value.into())).boxed()),
         ("int8", "_int8", 20, 1016, any::<i64>().prop_map(Cell::Int).boxed()),
-        ("uint8", "_uint8", 0, 0, any::<u64>().prop_map(Cell::Uint).boxed()),
+        ("uint8", "_uint8", 20_000, 20_001, any::<u64>().prop_map(Cell::Uint).boxed()),
         ("float8", "_float8", 701, 1022, any_double().prop_map(Cell::Double).boxed()),
         (
             "numeric",

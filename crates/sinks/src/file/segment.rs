@@ -164,7 +164,8 @@ fn path_of(first: &Path, number: u64) -> PathBuf {
     path.into()
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// Where a file is, or is to be.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
@@ -175,7 +176,8 @@ fn lock(file: &fs::File, path: &Path) -> Result<(), Error> {
     })
 }
 
-fn error(doing: &'static str, path: &Path, source: io::Error) -> Error {
+/// What the system said, and whether the disk is full.
+pub(crate) fn error(doing: &'static str, path: &Path, source: io::Error) -> Error {
     let path = path.to_owned();
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::DiskFull { path },

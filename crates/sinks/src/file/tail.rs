@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use crate::Framing;
 
 /// The length of the whole events at the beginning of the file; none if the file holds something else.
-pub(super) fn whole_len(file: &File, len: u64, framing: Framing) -> io::Result<Option<u64>> {
+pub(crate) fn whole_len(file: &File, len: u64, framing: Framing) -> io::Result<Option<u64>> {
     if len == 0 {
         return Ok(Some(0));
     }

@@ -106,7 +106,7 @@ pub(super) fn producer_config(client: &ClientConfig, memory_bytes: usize) -> Cli
     let batch_bytes = BATCH_BYTES.to_string();
     let message_limit_bytes = MESSAGE_LIMIT_BYTES.to_string();
     for (name, value) in [
-        ("linger.ms", "10"),
+        ("linger.ms", "0"),
         ("batch.num.messages", "10000"),
         ("batch.size", batch_bytes.as_str()),
         ("message.max.bytes", message_limit_bytes.as_str()),

@@ -33,12 +33,19 @@ pub(super) struct Producing {
 /// The sink is closed or has failed.
 struct Over;
 
+/// How far hand-overs are apart at least. librdkafka sends at once what it gets (`linger.ms` is 0), so this is what
+/// bounds the requests a second: an event that comes alone does not wait, and under backlog handing over takes longer.
+/// docs/decisions/2026-11-22-low-latency-to-kafka.md
+const PACE: Duration = Duration::from_millis(2);
+
 impl Producing {
     pub(super) fn run(mut self, runtime: &Handle) {
         while let Some(handover) = self.next(runtime) {
-            if self.send_batch(&handover).is_err() {
+            let begin = Instant::now();
+            if self.send_all(handover).is_err() {
                 break;
             }
+            thread::sleep(PACE.saturating_sub(begin.elapsed()));
         }
         self.settle();
         if self.deliveries.has_failed() {
@@ -54,6 +61,16 @@ impl Producing {
                 handover = self.batches.recv() => handover,
             }
         })
+    }
+
+    /// Sends a batch, and those that wait behind it.
+    fn send_all(&mut self, first: Handover) -> Result<(), Over> {
+        self.send_batch(&first)?;
+        drop(first);
+        while let Ok(next) = self.batches.try_recv() {
+            self.send_batch(&next)?;
+        }
+        Ok(())
     }
 
     fn send_batch(&mut self, handover: &Handover) -> Result<(), Over> {

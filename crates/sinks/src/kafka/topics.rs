@@ -165,7 +165,12 @@ impl Topics {
     async fn partitions(&self, topic: &str, is_new: bool) -> Result<Option<i32>, Error> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let found = self.metadata(topic).await?;
+            let found = match self.metadata(topic).await? {
+                Found::Partitions(count) if is_new && !self.take_requests(topic, count).await? => {
+                    Found::NotReady
+                }
+                found => found,
+            };
             if let Found::Partitions(count) = found {
                 return Ok(Some(count));
             }
@@ -200,6 +205,24 @@ impl Topics {
             )) => Err(self.deliveries.refusal(topic, code, 0)),
             Err(error) => Err(self.deliveries.unreachable("looking a topic up", Some(error)).await),
         }
+    }
+
+    /// Whether the leaders of a new topic know of it by now: metadata tells of them before they do. A first request that is
+    /// refused would be tried again after the second one was taken, which such a partition takes in whatever order.
+    async fn take_requests(&self, topic: &str, partitions: i32) -> Result<bool, Error> {
+        let (producer, name) = (self.producer.clone(), topic.to_owned());
+        let ask = move || {
+            let refused = |error: KafkaError| {
+                let code = error.rdkafka_error_code();
+                // Whoever may not ask may still write.
+                code.filter(|code| *code != RDKafkaErrorCode::TopicAuthorizationFailed)
+            };
+            let client = producer.client();
+            (0..partitions).all(|partition| {
+                client.fetch_watermarks(&name, partition, PATIENCE).err().and_then(refused).is_none()
+            })
+        };
+        tokio::task::spawn_blocking(ask).await.map_err(|_| Error::Stopped)
     }
 
     fn creation_command(&self, wanted: &Wanted) -> String {

@@ -123,7 +123,7 @@ impl Maker {
     }
 }
 
-fn position(number: u64) -> EventPosition {
+fn position(number: u64) -> EventPosition<'static> {
     EventPosition::Postgres { commit: Lsn::from(number * 16), own: Lsn::from(number * 16) }
 }
 

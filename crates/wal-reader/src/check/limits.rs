@@ -4,12 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use event::TableName;
+use event::{Explanation, Findings, TableName};
 
-use super::Findings;
 use crate::Error;
 use crate::catalog::LISTS_SINCE;
-use crate::refusal::Explanation;
 use crate::sql::{quote_name, quote_table, quote_text};
 use crate::wire::{Connection, Row};
 

@@ -2,8 +2,10 @@
 //! finding is another thing there. Recognised by roles that each creates in every database cluster of its own; what to
 //! do is from their documentation of logical replication.
 
+use event::Explanation;
+
 use crate::Error;
-use crate::refusal::{Explanation, Refusal};
+use crate::refusal::Refusal;
 use crate::sql::quote_name;
 use crate::wire::Connection;
 

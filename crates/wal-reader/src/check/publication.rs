@@ -1,10 +1,8 @@
 use std::collections::BTreeSet;
 
-use event::TableName;
+use event::{Explanation, Findings, TableName, list_names};
 
-use super::Findings;
 use crate::catalog::{self, Candidate};
-use crate::refusal::{Explanation, list};
 use crate::wire::Connection;
 use crate::{Error, Options, publication};
 
@@ -18,17 +16,17 @@ pub(super) async fn check(
     let plan = match publication::plan(sql, options, &candidates).await {
         Ok(plan) => plan,
         Err(Error::Refused(refusal)) => {
-            findings.refusal(&refusal);
+            findings.push(&*refusal);
             return Ok(BTreeSet::new());
         }
         Err(error) => return Err(error),
     };
     if !plan.missing.is_empty() {
         if let Err(Error::Refused(refusal)) = publication::refuse_without_identity(&plan.missing) {
-            findings.refusal(&refusal);
+            findings.push(&*refusal);
         }
         if !publication::not_publishable(sql, options, plan.exists, &plan.missing).await?.is_empty() {
-            findings.refusal(&publication::refused(
+            findings.push(&publication::refused(
                 &options.publication,
                 plan.exists,
                 &plan.missing,
@@ -43,7 +41,7 @@ pub(super) async fn check(
     if !without_identity.is_empty() {
         let sql = without_identity.iter().filter_map(|candidate| candidate.mend()).collect::<Vec<_>>();
         let explanation = Explanation::new(
-            format!("published without a replica identity: {}", list(without_identity)),
+            format!("published without a replica identity: {}", list_names(without_identity)),
             "the application's own UPDATE and DELETE fail there",
             "give them a primary key, or as their owner",
         );

@@ -1,8 +1,7 @@
 use std::collections::BTreeSet;
 
-use event::TableName;
+use event::{Findings, TableName};
 
-use super::Findings;
 use crate::refusal::Refusal;
 use crate::sql::{name_rows, quote_name, quote_table};
 use crate::wire::Connection;
@@ -40,12 +39,12 @@ pub(super) async fn check(
                 format!("GRANT SELECT ON {} TO {user};", quote_table(&table)),
             ];
             let (problem, mend) = ("no right to SELECT".to_owned(), "as the owner".to_owned());
-            findings.refusal(&Refusal::Unreadable { table, problem, mend, sql });
+            findings.push(&Refusal::Unreadable { table, problem, mend, sql });
         } else if row.required("has_policy")? == "t" {
             let sql = vec![format!("ALTER ROLE {user} BYPASSRLS;")];
             let problem = "row-level security would hide rows from it".to_owned();
             let mend = "as a superuser".to_owned();
-            findings.refusal(&Refusal::Unreadable { table, problem, mend, sql });
+            findings.push(&Refusal::Unreadable { table, problem, mend, sql });
         }
     }
     Ok(())

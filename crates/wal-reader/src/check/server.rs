@@ -1,7 +1,7 @@
-use super::Findings;
+use event::{Explanation, Findings};
+
 use super::platform::Platform;
 use crate::Error;
-use crate::refusal::Explanation;
 use crate::wire::Connection;
 
 /// Version, settings, encoding.

@@ -1,7 +1,7 @@
-use event::Lsn;
+use event::{Explanation, Findings, Lsn};
 
-use super::{Findings, Known, bytes};
-use crate::refusal::{Explanation, Refusal};
+use super::{Known, bytes};
+use crate::refusal::Refusal;
 use crate::slot::{self, Slot};
 use crate::sql::quote_text;
 use crate::wire::Connection;
@@ -18,23 +18,23 @@ pub(super) async fn check(
     let has_slot = found.is_some();
     if let Some(pid) = found.as_ref().and_then(|slot| slot.active_pid).filter(|_| !known.is_running) {
         let reader = slot::reader(sql, pid).await?;
-        findings.refusal(&Refusal::SlotActive { slot: options.slot.clone(), reader });
+        findings.push(&Refusal::SlotActive { slot: options.slot.clone(), reader });
     }
     let none: [&str; 0] = [];
     match (found, known.position) {
         (Some(slot), Some(position)) => {
             if let Err(refusal) = slot.check(options.connection.database(), position, none) {
-                findings.refusal(&refusal);
+                findings.push(&refusal);
             }
         }
-        (Some(slot), None) => findings.refusal(&Refusal::SlotUnknown {
+        (Some(slot), None) => findings.push(&Refusal::SlotUnknown {
             slot: slot.name,
             confirmed: slot.confirmed.unwrap_or(Lsn::ZERO),
             state: known.state.clone(),
         }),
         (None, Some(checkpoint)) => {
             let tables = "all tables".to_owned();
-            findings.refusal(&Refusal::SlotMissing { slot: options.slot.clone(), checkpoint, tables });
+            findings.push(&Refusal::SlotMissing { slot: options.slot.clone(), checkpoint, tables });
         }
         (None, None) => {}
     }

@@ -1,6 +1,6 @@
-use super::Findings;
+use event::{Explanation, Findings, list_names};
+
 use super::platform::Platform;
-use crate::refusal::{Explanation, list};
 use crate::sql::{quote_name, quote_text};
 use crate::wire::Connection;
 use crate::{Error, Options};
@@ -35,7 +35,7 @@ pub(super) async fn check(
         ))
         .await?;
     let row = rows.single()?;
-    let there_are = format!("there are standbys (slots {})", list(&standbys));
+    let there_are = format!("there are standbys (slots {})", list_names(&standbys));
     if row.get("failover")? == Some("f") {
         let explanation = Explanation::new(
             format!("{there_are}, but slot \"{}\" is not a failover slot", options.slot),

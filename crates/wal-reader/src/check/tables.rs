@@ -1,9 +1,7 @@
 use std::collections::BTreeSet;
 
-use event::TableName;
+use event::{Explanation, Findings, TableName, list_names};
 
-use super::Findings;
-use crate::refusal::{Explanation, list};
 use crate::sql::quote_table;
 use crate::wire::{Connection, Rows};
 use crate::{Error, Options, unit};
@@ -21,7 +19,7 @@ pub(super) async fn check(
         let statements: Vec<String> =
             unlogged.iter().map(|name| format!("ALTER TABLE {} SET LOGGED;", quote_table(name))).collect();
         let explanation = Explanation::new(
-            format!("[source.postgres] tables match unlogged tables: {}", list(unlogged)),
+            format!("[source.postgres] tables match unlogged tables: {}", list_names(unlogged)),
             "their changes are in no log, so they are left out",
             "list them in exclude_tables, or as their owner, which writes each of them anew",
         );
@@ -33,7 +31,7 @@ pub(super) async fn check(
     if !large.is_empty() {
         let minutes = most.as_secs() / 60;
         let explanation = Explanation::new(
-            format!("large tables that can't be read range by range: {}", list(large)),
+            format!("large tables that can't be read range by range: {}", list_names(large)),
             format!(
                 "each is read under one snapshot, which keeps the server from cleaning up meanwhile; after {minutes} minutes \
                  the load gives up"

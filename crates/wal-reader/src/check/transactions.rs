@@ -1,6 +1,6 @@
-use super::Findings;
+use event::{Explanation, Findings, list_names};
+
 use crate::Error;
-use crate::refusal::{Explanation, list};
 use crate::wire::Connection;
 
 /// Who would make a slot, or a load, wait: open transactions, where there is no slot yet, and prepared ones, which
@@ -20,7 +20,7 @@ pub(super) async fn check(
         }
     }
     if !names.is_empty() {
-        let what = format!("transactions are open: {}", list(names));
+        let what = format!("transactions are open: {}", list_names(names));
         let why = "creating the slot waits until they are over, and so does the load";
         let explanation = Explanation::new(what, why, "wait, or end them; as a superuser");
         findings.warning("CDC-PG-039", explanation.with_sql(statements));

@@ -80,7 +80,7 @@ impl Rows {
             slot: "cdc".to_owned(),
             publication: "cdc".to_owned(),
             wanted: Arc::new(|_| true),
-            since: Arc::new(|_| Lsn::ZERO),
+            since: Arc::new(|_| LogPlace::START),
             rules: Arc::new(|_| TableRules::default()),
             drop_origins: Vec::new(),
             fetch_unchanged: false,

@@ -1,36 +1,26 @@
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use decoder::ColumnType;
-use event::{Batch, Body, Cell, Event, EventPosition, Fence, KeyRange, LoadRef, LoadRequest, Table};
+use event::{Batch, Cell, EventPosition, LoadEvents, LoadMoment, LoadPart, LogPlace, Lsn};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::refusal::Refusal;
-use crate::row::emptied;
 use crate::wire::{Connection, CopyRows};
-use crate::{Error, clock, part};
+use crate::{Error, clock};
 
 /// A unit that is being read.
 pub(super) struct Reading {
-    pub(super) table: Table,
+    pub(super) events: LoadEvents,
     pub(super) types: Vec<ColumnType>,
     /// Where each cell that is read stands in the row, if not all are.
     pub(super) places: Option<Vec<usize>>,
-    pub(super) request: LoadRequest,
-    /// Whether this is the table's first unit.
-    pub(super) is_first: bool,
-    /// Rows that something newer was sent of meanwhile, by their message keys.
-    pub(super) overtaken: HashSet<Vec<u8>>,
     /// When the snapshot has been held for as long as it may.
     pub(super) held_until: Option<(Instant, Duration)>,
     /// Lines begin with the row's place.
     pub(super) has_row_id: bool,
-    pub(super) load_id: String,
-    pub(super) fence: Fence,
-    pub(super) rows: u64,
-    pub(super) is_announced: bool,
     pub(super) chunks: mpsc::Receiver<Chunk>,
     /// What of the last chunk did not fit the last batch.
     pub(super) left: Chunk,
@@ -45,20 +35,7 @@ pub(super) type Chunk = VecDeque<CopyRows>;
 impl Reading {
     /// Says once what is read: the table's shape, and that its load begins.
     pub(super) fn announce(&mut self, batch: &mut Batch) {
-        if self.is_announced {
-            return;
-        }
-        self.is_announced = true;
-        let load = load_ref(&self.load_id, &self.fence);
-        let table = &self.table;
-        let now_us = clock::now_us();
-        batch.push(&self.event(Body::Schema { table, load: Some(load), part: 0 }, now_us));
-        if self.request.truncate_first && self.is_first {
-            let body = Body::Truncate { table, load: Some(load), table_seq: 0, part: 0 };
-            batch.push(&self.event(body, now_us));
-        }
-        let body = Body::LoadBegin { table, load, part: self.request.part.as_ref() };
-        batch.push(&self.event(body, now_us));
+        self.events.announce(self.moment(clock::now_us()), batch);
     }
 
     /// The next rows of whichever worker has some, as long as the snapshot may be held.
@@ -67,7 +44,7 @@ impl Reading {
         match tokio::time::timeout_at(until, self.chunks.recv()).await {
             Ok(chunk) if Instant::now() < until => Ok(chunk),
             _ => {
-                let (table, minutes) = (self.table.name().clone(), most.as_secs() / 60);
+                let (table, minutes) = (self.events.table().name().clone(), most.as_secs() / 60);
                 Err(Refusal::SnapshotTooLong { table, minutes }.into())
             }
         }
@@ -94,61 +71,36 @@ impl Reading {
     fn push(&mut self, line: &[u8], captured_time_us: i64, batch: &mut Batch) -> Result<(), Error> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let (row_id, line) = if self.has_row_id { split_row_id(line) } else { (None, line) };
-        let mut cells = emptied(std::mem::take(&mut self.room));
+        let mut cells = Cell::emptied(std::mem::take(&mut self.room));
         decoder::copy::row(&self.types, line, &mut cells).map_err(|error| self.not_decoded(error))?;
         if let Some(places) = &self.places {
-            cells = part::spread(cells, places, self.table.schema.columns.len());
+            cells = LoadPart::spread(cells, places, self.events.table().schema.columns.len());
         }
-        let body = Body::Read {
-            table: &self.table,
-            load: load_ref(&self.load_id, &self.fence),
-            seq: self.rows + 1,
-            after: &cells,
-            row_id,
-        };
-        let event = self.event(body, captured_time_us);
-        let is_overtaken = !self.overtaken.is_empty()
-            && batch.key_of(&event).is_some_and(|key| self.overtaken.contains(&key));
-        if !is_overtaken {
-            batch.push(&event);
-            self.rows += 1;
-        }
-        self.room = emptied(cells);
+        self.events.row(&cells, row_id, self.moment(captured_time_us), batch);
+        self.room = Cell::emptied(cells);
         Ok(())
     }
 
     /// Says that this was all.
-    pub(super) fn end(&mut self, batch: &mut Batch) {
-        // It would say that all that was not read is gone.
-        if self.request.part.is_some() {
-            return;
-        }
-        let load = load_ref(&self.load_id, &self.fence);
-        let body = Body::LoadEnd { table: &self.table, load, rows: self.rows };
-        batch.push(&self.event(body, clock::now_us()));
+    pub(super) fn end(&self, batch: &mut Batch) {
+        self.events.end(self.moment(clock::now_us()), batch);
     }
 
-    fn event<'a>(&self, body: Body<'a>, captured_time_us: i64) -> Event<'a> {
-        let limit = self.fence.limit;
-        Event {
-            position: EventPosition::Postgres { commit: limit, own: limit },
-            transaction: None,
-            captured_time_us,
-            body,
-        }
+    fn moment(&self, captured_time_us: i64) -> LoadMoment<'static> {
+        let limit = self.limit();
+        LoadMoment { position: EventPosition::Postgres { commit: limit, own: limit }, captured_time_us }
     }
 
     fn not_decoded(&self, error: decoder::Error) -> Error {
-        Refusal::Decoding { position: self.fence.limit, error }.into()
+        Refusal::Decoding { position: self.limit(), error }.into()
     }
-}
 
-fn load_ref<'a>(id: &'a str, fence: &'a Fence) -> LoadRef<'a> {
-    LoadRef { id, range: fence.range.as_ref().filter(|range| !is_open(range)) }
-}
-
-fn is_open(range: &KeyRange) -> bool {
-    range.from.is_none() && range.to.is_none()
+    fn limit(&self) -> Lsn {
+        match self.events.fence().limit {
+            LogPlace::Postgres(limit) => limit,
+            LogPlace::Binlog(_) => Lsn::ZERO,
+        }
+    }
 }
 
 /// The place of a row without a key stands before its columns; none of its characters is ever escaped.

@@ -6,6 +6,7 @@ use postgres_protocol::authentication::sasl::{
 use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
 use postgres_protocol::message::frontend;
 
+use super::channel_binding::certificate_hash;
 use super::config::{ChannelBinding, Config, Host, Place};
 use super::connection::Connection;
 use super::startup::DOING;
@@ -121,7 +122,7 @@ impl Login<'_> {
         let wanted = self.config.channel_binding;
         if wanted != ChannelBinding::Disable
             && offers(SCRAM_SHA_256_PLUS)
-            && let Some(hash) = self.connection.stream.certificate_hash()
+            && let Some(hash) = certificate_hash(&self.connection.stream)
         {
             return Ok((SCRAM_SHA_256_PLUS, Binding::tls_server_end_point(hash)));
         }
@@ -135,7 +136,7 @@ impl Login<'_> {
         // "I could bind, you can't" is checked by the server: it would mean that somebody cut its offer short.
         let could_bind = wanted != ChannelBinding::Disable
             && !offers(SCRAM_SHA_256_PLUS)
-            && self.connection.stream.certificate_hash().is_some();
+            && certificate_hash(&self.connection.stream).is_some();
         Ok((SCRAM_SHA_256, if could_bind { Binding::unrequested() } else { Binding::unsupported() }))
     }
 

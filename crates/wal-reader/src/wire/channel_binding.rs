@@ -1,11 +1,13 @@
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+use transport::Stream;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 /// `tls-server-end-point` (RFC 5929 section 4.1): the hash of the server's certificate by the hash function of its
 /// signature, with SHA-256 in the place of MD5 and SHA-1. `None` if the signature names no hash function, as with
 /// Ed25519: most servers cannot bind then either.
-pub(super) fn certificate_hash(certificate: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn certificate_hash(stream: &Stream) -> Option<Vec<u8>> {
+    let certificate = stream.certificate()?;
     let parsed = Certificate::from_der(certificate).ok()?;
     Some(match parsed.signature_algorithm().oid.to_string().as_str() {
         // RSA with MD5, SHA-1, SHA-256; ECDSA with SHA-1, SHA-256.

@@ -2,6 +2,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use transport::Liveness;
+
 use super::password::Password;
 use super::url;
 use crate::error::{Endpoint, Error};
@@ -126,27 +128,4 @@ pub(super) enum TargetSession {
     Primary,
     Standby,
     PreferStandby,
-}
-
-/// How a dead peer is noticed. `None`: the system's default.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Liveness {
-    pub(super) keepalives: bool,
-    pub(super) idle: Option<Duration>,
-    pub(super) interval: Option<Duration>,
-    pub(super) count: Option<u32>,
-    pub(super) user_timeout: Option<Duration>,
-}
-
-impl Default for Liveness {
-    /// A peer that is gone is given up within a minute; the systems' own default is over two hours.
-    fn default() -> Self {
-        Self {
-            keepalives: true,
-            idle: Some(Duration::from_secs(30)),
-            interval: Some(Duration::from_secs(10)),
-            count: Some(3),
-            user_timeout: Some(Duration::from_secs(60)),
-        }
-    }
 }

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::{TcpStream, UnixStream, lookup_host};
+use transport::{Socket, Stream};
 
 use super::authenticate::authenticate;
 use super::config::{Config, Host, Place, SslMode, TargetSession};
 use super::connection::Connection;
-use super::socket::Socket;
 use super::startup::{self, Mode};
-use super::tls::{self, Stream};
+use super::tls;
 use crate::error::{Endpoint, Error};
 use crate::refusal::Refusal;
 
@@ -167,9 +167,9 @@ impl Attempt<'_> {
         encryption: Encryption,
         endpoint: &Endpoint,
     ) -> Result<Stream, Error> {
-        let Place::Tcp(host) = &self.host.place else { return Ok(Stream::Plain(socket)) };
+        let Place::Tcp(host) = &self.host.place else { return Ok(Stream::plain(socket)) };
         if encryption == Encryption::Without {
-            return Ok(Stream::Plain(socket));
+            return Ok(Stream::plain(socket));
         }
         if tls::is_offered(&mut socket, endpoint).await? {
             return tls::secure(socket, &self.config.tls, host, endpoint).await;
@@ -179,7 +179,7 @@ impl Attempt<'_> {
                 server: endpoint.clone(),
                 problem: "the server has no TLS (ssl = off), and sslmode asks for it".to_owned(),
             }),
-            Encryption::IfOffered | Encryption::Without => Ok(Stream::Plain(socket)),
+            Encryption::IfOffered | Encryption::Without => Ok(Stream::plain(socket)),
         }
     }
 

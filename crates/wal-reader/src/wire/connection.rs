@@ -8,13 +8,13 @@ use bytes::BytesMut;
 use postgres_protocol::message::backend::{Message, NOTICE_RESPONSE_TAG};
 use postgres_protocol::message::frontend;
 use tokio::io::AsyncWriteExt;
+use transport::Stream;
 
 use super::buffer::ReadBuffer;
 use super::copy_out::CopyOut;
 use super::replication::{self, ReplicationReader, ReplicationWriter};
 use super::rows::Rows;
 use super::server_error;
-use super::tls::Stream;
 use crate::error::{Doing, Endpoint, Error};
 
 /// One session with a server, made by [`connect`](super::connect).

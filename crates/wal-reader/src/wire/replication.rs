@@ -9,12 +9,12 @@ use postgres_protocol::message::backend::{
 };
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
+use transport::Stream;
 
 use super::buffer::ReadBuffer;
 use super::connection::Connection;
 use super::frame::Frame;
 use super::server_error;
-use super::tls::Stream;
 use crate::error::{Doing, Endpoint, Error};
 
 /// The reading half of a replication stream.

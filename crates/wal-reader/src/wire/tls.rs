@@ -1,31 +1,18 @@
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{AlertDescription, CertificateError, ClientConfig};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use transport::{Socket, Stream, Trusted, Verifier};
 
-use super::channel_binding;
-use super::config::TlsConfig;
-use super::socket::Socket;
-use super::verify::Verifier;
+use super::config::{RootCertificates, SslMode, TlsConfig};
 use crate::error::{Endpoint, Error};
-
-/// The transport under the protocol.
-#[derive(Debug)]
-pub(super) enum Stream {
-    Plain(Socket),
-    Tls(Box<TlsStream<Socket>>),
-}
 
 /// Asks whether the server speaks TLS.
 ///
@@ -57,17 +44,15 @@ pub(super) async fn secure(
 ) -> Result<Stream, Error> {
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| refused(server, "the host is neither a DNS name nor an address"))?;
-    let connector = TlsConnector::from(Arc::new(client_config(config, server)?));
-    match connector.connect(name, socket).await {
-        Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
-        Err(error) => Err(broken(server, error)),
-    }
+    let config = client_config(config, server)?;
+    Stream::plain(socket).secured(config, name).await.map_err(|error| broken(server, error))
 }
 
 /// The files are read at every connect, so that certificates can be renewed under a running program.
 fn client_config(config: &TlsConfig, server: &Endpoint) -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = Verifier::new(config, &provider)?;
+    let checks_name = config.mode == SslMode::VerifyFull;
+    let verifier = Verifier::new(trusted(config)?, checks_name, &provider);
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| refused(server, error))?
@@ -79,6 +64,25 @@ fn client_config(config: &TlsConfig, server: &Endpoint) -> Result<ClientConfig, 
     builder
         .with_client_auth_cert(chain, key)
         .map_err(|error| refused(server, format!("sslcert and sslkey: {error}")))
+}
+
+/// Whom to trust, by `sslmode` and `sslrootcert`.
+///
+/// | | without sslrootcert | with sslrootcert |
+/// |---|---|---|
+/// | allow, prefer, require | nothing is checked | the authority |
+/// | verify-ca | (refused) | the authority |
+/// | verify-full | a system authority, and the name | the authority and the name |
+fn trusted(config: &TlsConfig) -> Result<Option<Trusted>, Error> {
+    Ok(match &config.root {
+        Some(RootCertificates::File(path)) => {
+            let certificates = read_certificates("certificate authority (sslrootcert)", path)?;
+            Some(Trusted::certificates(certificates))
+        }
+        Some(RootCertificates::System) => Some(Trusted::system()),
+        None if config.mode == SslMode::VerifyFull => Some(Trusted::system()),
+        None => None,
+    })
 }
 
 /// A key that others may read is refused, as libpq does (`initialize_SSL` in fe-secure-openssl.c): its owner's alone, or
@@ -101,10 +105,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
 }
 
 /// All certificates of a PEM file; none is an error.
-pub(super) fn read_certificates(
-    what: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, Error> {
+fn read_certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
         .map_err(|error| unreadable(what, path, error))?;
@@ -178,64 +179,4 @@ fn tls_problem(error: &io::Error) -> Option<String> {
         _ => "",
     };
     Some(format!("{error}{remedy}"))
-}
-
-impl Stream {
-    pub(super) fn is_encrypted(&self) -> bool {
-        matches!(self, Self::Tls(_))
-    }
-
-    /// The server's certificate as channel binding knows it.
-    pub(super) fn certificate_hash(&self) -> Option<Vec<u8>> {
-        match self {
-            Self::Plain(_) => None,
-            Self::Tls(stream) => {
-                let (_, session) = stream.get_ref();
-                channel_binding::certificate_hash(session.peer_certificates()?.first()?)
-            }
-        }
-    }
-
-    pub(super) fn set_paced(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(socket) => socket.set_paced(),
-            Self::Tls(stream) => stream.get_mut().0.set_paced(),
-        }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(socket) => Pin::new(socket).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-        }
-    }
 }

@@ -2,8 +2,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use transport::Liveness;
+
 use super::config::{
-    ChannelBinding, Config, Host, Liveness, Place, RootCertificates, SslMode, TargetSession, TlsConfig,
+    ChannelBinding, Config, Host, Place, RootCertificates, SslMode, TargetSession, TlsConfig,
 };
 use super::password::Password;
 use crate::error::Error;

@@ -185,10 +185,12 @@ type ChangeEvent struct {
 	Fetched []uint32 `protobuf:"varint,21,rep,packed,name=fetched,proto3" json:"fetched,omitempty"`
 	// Which of several events that share one tx_seq this is; 0 where there is only one.
 	// Key change: 1 the delete, 2 the insert. TRUNCATE: 1, 2, 3 … over the statement's tables.
-	Part          uint32       `protobuf:"varint,22,opt,name=part,proto3" json:"part,omitempty"`
-	Load          *Load        `protobuf:"bytes,23,opt,name=load,proto3" json:"load,omitempty"`
-	Message       *Message     `protobuf:"bytes,24,opt,name=message,proto3" json:"message,omitempty"`
-	TableSchema   *TableSchema `protobuf:"bytes,25,opt,name=table_schema,json=tableSchema,proto3" json:"table_schema,omitempty"`
+	Part        uint32       `protobuf:"varint,22,opt,name=part,proto3" json:"part,omitempty"`
+	Load        *Load        `protobuf:"bytes,23,opt,name=load,proto3" json:"load,omitempty"`
+	Message     *Message     `protobuf:"bytes,24,opt,name=message,proto3" json:"message,omitempty"`
+	TableSchema *TableSchema `protobuf:"bytes,25,opt,name=table_schema,json=tableSchema,proto3" json:"table_schema,omitempty"`
+	// UPDATE of a polled source: positions of the columns that differ from what the last scan found. Empty: not known.
+	Changed       []uint32 `protobuf:"varint,26,rep,packed,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -413,6 +415,13 @@ func (x *ChangeEvent) GetTableSchema() *TableSchema {
 	return nil
 }
 
+func (x *ChangeEvent) GetChanged() []uint32 {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
 type isChangeEvent_Position interface {
 	isChangeEvent_Position()
 }
@@ -496,10 +505,15 @@ func (x *PostgresPosition) GetLsn() uint64 {
 }
 
 type MysqlPosition struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Gtid          string                 `protobuf:"bytes,1,opt,name=gtid,proto3" json:"gtid,omitempty"`
-	File          string                 `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
-	Offset        uint64                 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty where the server has none.
+	Gtid string `protobuf:"bytes,1,opt,name=gtid,proto3" json:"gtid,omitempty"`
+	// Of the log's event that holds the change: its file, and where in it that begins.
+	File   string `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
+	Offset uint64 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Orders transactions, and stands in the event's ID: the number of the file that the transaction begins in, and in
+	// the lower 40 bits where in it.
+	Transaction   uint64 `protobuf:"fixed64,4,opt,name=transaction,proto3" json:"transaction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -555,11 +569,19 @@ func (x *MysqlPosition) GetOffset() uint64 {
 	return 0
 }
 
+func (x *MysqlPosition) GetTransaction() uint64 {
+	if x != nil {
+		return x.Transaction
+	}
+	return 0
+}
+
 type MariadbPosition struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Gtid          string                 `protobuf:"bytes,1,opt,name=gtid,proto3" json:"gtid,omitempty"`
 	File          string                 `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`
 	Offset        uint64                 `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	Transaction   uint64                 `protobuf:"fixed64,4,opt,name=transaction,proto3" json:"transaction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -615,9 +637,19 @@ func (x *MariadbPosition) GetOffset() uint64 {
 	return 0
 }
 
+func (x *MariadbPosition) GetTransaction() uint64 {
+	if x != nil {
+		return x.Transaction
+	}
+	return 0
+}
+
 type PollPosition struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Scan          uint64                 `protobuf:"varint,1,opt,name=scan,proto3" json:"scan,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1, 2, 3 …: the scan that found the change, over all tables of the source and epoch.
+	Scan uint64 `protobuf:"varint,1,opt,name=scan,proto3" json:"scan,omitempty"`
+	// 1, 2, 3 … within the scan.
+	Seq           uint64 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -655,6 +687,13 @@ func (*PollPosition) Descriptor() ([]byte, []int) {
 func (x *PollPosition) GetScan() uint64 {
 	if x != nil {
 		return x.Scan
+	}
+	return 0
+}
+
+func (x *PollPosition) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
 	}
 	return 0
 }
@@ -1502,7 +1541,7 @@ var File_cdc_v1_event_proto protoreflect.FileDescriptor
 
 const file_cdc_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x12cdc/v1/event.proto\x12\x06cdc.v1\"\x85\a\n" +
+	"\x12cdc/v1/event.proto\x12\x06cdc.v1\"\x9f\a\n" +
 	"\vChangeEvent\x12\x1a\n" +
 	"\x02op\x18\x01 \x01(\x0e2\n" +
 	".cdc.v1.OpR\x02op\x12\x16\n" +
@@ -1531,24 +1570,28 @@ const file_cdc_v1_event_proto_rawDesc = "" +
 	"\x04part\x18\x16 \x01(\rR\x04part\x12 \n" +
 	"\x04load\x18\x17 \x01(\v2\f.cdc.v1.LoadR\x04load\x12)\n" +
 	"\amessage\x18\x18 \x01(\v2\x0f.cdc.v1.MessageR\amessage\x126\n" +
-	"\ftable_schema\x18\x19 \x01(\v2\x13.cdc.v1.TableSchemaR\vtableSchemaB\n" +
+	"\ftable_schema\x18\x19 \x01(\v2\x13.cdc.v1.TableSchemaR\vtableSchema\x12\x18\n" +
+	"\achanged\x18\x1a \x03(\rR\achangedB\n" +
 	"\n" +
 	"\bpositionB\t\n" +
 	"\a_origin\"C\n" +
 	"\x10PostgresPosition\x12\x1d\n" +
 	"\n" +
 	"commit_lsn\x18\x01 \x01(\x06R\tcommitLsn\x12\x10\n" +
-	"\x03lsn\x18\x02 \x01(\x06R\x03lsn\"O\n" +
+	"\x03lsn\x18\x02 \x01(\x06R\x03lsn\"q\n" +
 	"\rMysqlPosition\x12\x12\n" +
 	"\x04gtid\x18\x01 \x01(\tR\x04gtid\x12\x12\n" +
 	"\x04file\x18\x02 \x01(\tR\x04file\x12\x16\n" +
-	"\x06offset\x18\x03 \x01(\x04R\x06offset\"Q\n" +
+	"\x06offset\x18\x03 \x01(\x04R\x06offset\x12 \n" +
+	"\vtransaction\x18\x04 \x01(\x06R\vtransaction\"s\n" +
 	"\x0fMariadbPosition\x12\x12\n" +
 	"\x04gtid\x18\x01 \x01(\tR\x04gtid\x12\x12\n" +
 	"\x04file\x18\x02 \x01(\tR\x04file\x12\x16\n" +
-	"\x06offset\x18\x03 \x01(\x04R\x06offset\"\"\n" +
+	"\x06offset\x18\x03 \x01(\x04R\x06offset\x12 \n" +
+	"\vtransaction\x18\x04 \x01(\x06R\vtransaction\"4\n" +
 	"\fPollPosition\x12\x12\n" +
-	"\x04scan\x18\x01 \x01(\x04R\x04scan\",\n" +
+	"\x04scan\x18\x01 \x01(\x04R\x04scan\x12\x10\n" +
+	"\x03seq\x18\x02 \x01(\x04R\x03seq\",\n" +
 	"\x03Row\x12%\n" +
 	"\x06values\x18\x01 \x03(\v2\r.cdc.v1.ValueR\x06values\"\x97\x04\n" +
 	"\x05Value\x12#\n" +

@@ -4,15 +4,14 @@ use std::time::{Duration, Instant};
 
 use end_to_end::application::{Application, Done, create_tables};
 use end_to_end::connector::Connector;
-use end_to_end::history::History;
+use end_to_end::database::Database;
+use end_to_end::history::{History, Recorder};
 use end_to_end::judge::Judge;
 use end_to_end::random::Random;
 use end_to_end::replay::Summary;
-use end_to_end::servers::{Postgres, Stop, unique};
-use end_to_end::session::Session;
-use tokio_postgres::error::SqlState;
+use end_to_end::servers::{Stop, unique};
 
-use super::SOURCE_OPTIONS;
+use super::source::Source;
 use super::target::Target;
 use crate::setup::wait_until_caught_up;
 
@@ -40,6 +39,7 @@ pub(super) struct Kills {
     program: u32,
     stops: u32,
     database: u32,
+    forms: u32,
     broker: u32,
     frozen: u32,
     reloads: u32,
@@ -47,18 +47,22 @@ pub(super) struct Kills {
 
 /// What runs, while it runs.
 pub(super) struct World {
-    pub(super) postgres: Postgres,
+    pub(super) database: Database,
+    source: Source,
+    recorder: Recorder,
     pub(super) target: Target,
     pub(super) name: String,
     cdc: Connector,
     application: Application,
+    /// Whether rows may come in part.
+    images: bool,
     kills: Kills,
 }
 
-pub(super) fn round(version: u32, seed: u64, length: Duration) -> Outcome {
+pub(super) fn round(source: Source, seed: u64, length: Duration) -> Outcome {
     let mut random = Random::new(seed);
     let target = Target::any(&mut random);
-    let mut world = World::start(version, target, &mut random);
+    let mut world = World::start(source, target, &mut random);
     let end = Instant::now() + length;
     while Instant::now() < end {
         sleep(Duration::from_millis(random.within(50..3000)));
@@ -89,7 +93,7 @@ pub(super) fn round(version: u32, seed: u64, length: Duration) -> Outcome {
         faults.iter().filter(is_another).take(20).map(|fault| fault.chars().take(1500).collect()).collect();
     assert!(
         faults.is_empty(),
-        "PostgreSQL {version}, {}, CDC_SEED={seed}: {} faults, {summary:?}, {done:?}, {:?}\n{}\n{}",
+        "{source}, {}, CDC_SEED={seed}: {} faults, {summary:?}, {done:?}, {:?}\n{}\n{}",
         world.target.name(),
         faults.len(),
         world.kills,
@@ -108,25 +112,17 @@ pub(super) fn round(version: u32, seed: u64, length: Duration) -> Outcome {
 
 impl World {
     /// A database with random tables, an application that writes to them, and the program on its first load.
-    pub(super) fn start(version: u32, target: Target, random: &mut Random) -> Self {
-        let option = random.pick(SOURCE_OPTIONS);
-        // With little memory, running transactions are streamed.
-        let memory = if option.is_empty() { "64MB" } else { "64kB" };
-        let postgres = Postgres::with_settings(
-            version,
-            &[("max_logical_replication_workers", "0"), ("logical_decoding_work_mem", memory)],
-        );
-        let session = Session::open(&postgres, "postgres");
-        History::begin(&session);
-        create_tables(&session, random);
+    pub(super) fn start(source: Source, target: Target, random: &mut Random) -> Self {
+        let images = source.is_mysql() && random.once_in(2);
+        let (database, config) = source.start(random);
+        let recorder = Recorder::begin(&database);
+        create_tables(&database.session(), random);
         let name = unique("havoc");
-        let url = postgres.url("postgres");
-        let source = format!("[source.postgres]\nurl = \"{url}\"\n{}", option);
-        let mut cdc = Connector::new(&name, &format!("{source}\n{}", target.config()));
-        let application = Application::start(url, Duration::from_millis(15), random);
+        let mut cdc = Connector::new(&name, &format!("{config}\n{}", target.config()));
+        let application = Application::start(database.url(), Duration::from_millis(15), random);
         sleep(Duration::from_millis(random.within(0..500)));
         cdc.start();
-        Self { postgres, target, name, cdc, application, kills: Kills::default() }
+        Self { database, source, recorder, target, name, cdc, application, images, kills: Kills::default() }
     }
 
     fn disturb(&mut self, random: &mut Random) {
@@ -148,9 +144,9 @@ impl World {
             50..65 => {
                 self.kills.database += 1;
                 let stop = *random.pick(&[Stop::Immediate, Stop::Immediate, Stop::Kill]);
-                self.postgres.stop(stop);
+                self.database.stop(stop);
                 sleep(Duration::from_millis(random.within(0..800)));
-                self.postgres.start_again();
+                self.database.start_again();
             }
             65..75 => {
                 self.kills.broker += 1;
@@ -160,9 +156,13 @@ impl World {
                 self.kills.frozen += 1;
                 self.target.freeze(random);
             }
+            80..90 if self.source.is_mysql() => {
+                self.kills.forms += 1;
+                self.source.change_form(&self.database, self.images, random);
+            }
             _ => {
                 self.kills.reloads += 1;
-                let pattern = format!("public.*{}*", random.within(0..15));
+                let pattern = format!("*.*{}*", random.within(0..15));
                 // It may be starting, or know no such table: then nothing is loaded.
                 let output = self.cdc.run(&["snapshot", "--tables", &pattern]);
                 assert!(output.status.code().is_some(), "{output:?}");
@@ -182,17 +182,20 @@ impl World {
 
     /// What the server says when it is asked for the same by SQL, without the program.
     fn server_gave_up(&self) -> Option<Outcome> {
-        let session = Session::open(&self.postgres, "postgres");
+        if self.source.is_mysql() {
+            return None;
+        }
+        let session = self.database.session();
         let slot = self.cdc.slot();
         let peeked = session.try_execute(&format!(
             "SELECT count(*) FROM pg_logical_slot_peek_binary_changes('{slot}', NULL, NULL, \
                'proto_version', '1', 'publication_names', '{slot}')"
         ));
         let error = peeked.err()?;
-        let error = error.as_db_error()?;
-        // A slot that is not there is not the server's doing.
-        let is_there = *error.code() != SqlState::UNDEFINED_OBJECT;
-        is_there.then(|| Outcome::ServerGaveUp { error: error.message().to_owned() })
+        let code = error.code.as_deref()?;
+        // A slot that is not there (undefined_object) is not the server's doing.
+        let is_there = code != "42704";
+        is_there.then(|| Outcome::ServerGaveUp { error: error.to_string() })
     }
 
     /// Ends all trouble, loads what is due, and catches up; what the source did.
@@ -208,9 +211,11 @@ impl World {
         let lines = self.cdc.log().len();
         self.cdc.start();
         self.cdc.wait_for_log_after(lines, "streaming");
-        let session = Session::open(&self.postgres, "postgres");
+        let session = self.database.session();
         wait_until_caught_up(&mut self.cdc, &session);
         assert_eq!(self.cdc.terminate(), Some(0), "CDC_SEED={seed}: {}", self.cdc.log_text());
-        Ok((History::read(&session), done))
+        let mut history = self.recorder.read(&self.database);
+        history.leaves_out = self.images;
+        Ok((history, done))
     }
 }

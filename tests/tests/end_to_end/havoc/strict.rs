@@ -12,6 +12,7 @@ use event::envelope::{BeforeKind, ChangeEvent, Op, Value, value::Kind};
 use prost::Message as _;
 
 use super::round::World;
+use super::source::Source;
 use super::target::Target;
 
 #[test]
@@ -19,7 +20,7 @@ fn the_judge_is_strict() {
     let seed = seed("havoc::the_judge_is_strict");
     let mut random = Random::new(seed);
     let (world, history) = loop {
-        let mut world = World::start(17, Target::file(), &mut random);
+        let mut world = World::start(Source::Postgres(17), Target::file(), &mut random);
         sleep(Duration::from_secs(6));
         match world.heal(seed) {
             Ok((history, _)) => break (world, history),

@@ -94,10 +94,10 @@ function show() {
     tone($("lag"), "big", r.lag_seconds > 300 ? "is-bad" : r.lag_seconds > 60 ? "is-warn" : "");
   }
   chart($("lag-chart"), history.map(each => each.lag_bytes || 0));
-  wal(slot, r.source.is_reachable);
+  if (isBinlog(r)) binlog(r.source); else wal(slot, r.source.is_reachable);
   const saved = r.checkpoint;
   sayBig($("checkpoint"), saved && saved.age_seconds != null ? time(saved.age_seconds) : "none", saved ? "ago" : "yet");
-  say($("checkpoint-note"), saved ? `at ${saved.position.postgres}, after ${r.retries === 0 ? "no retries" : plural(r.retries, "retry").replace("retrys", "retries")}` : "");
+  say($("checkpoint-note"), saved ? `at ${place(saved.position)}, after ${r.retries === 0 ? "no retries" : plural(r.retries, "retry").replace("retrys", "retries")}` : "");
   showLoad(r.load);
   showErrors();
   showTables();
@@ -135,6 +135,19 @@ function flow(element, { events_per_second, bytes_per_second }) {
   say(element.children[0], `${rate(events_per_second)} events/s`);
   say(element.children[1], `${size(bytes_per_second)}/s`);
   element.classList.toggle("on", events_per_second > 0);
+}
+
+// Of MySQL and MariaDB there is no slot: the server keeps its log for a time, whoever reads it.
+const isBinlog = r => [r.position, r.checkpoint && r.checkpoint.position].some(position => position && position.binlog);
+const place = position => position.binlog ? position.binlog.offset : position.postgres;
+
+function binlog(source) {
+  const left = source.purge_left_seconds;
+  say($("wal-title"), "Log kept by the server");
+  $("wal-bar").hidden = true;
+  tone($("wal"), "big", left != null && left < 3600 ? "is-bad" : "");
+  sayBig($("wal"), left == null ? "–" : time(left));
+  say($("wal-note"), source.is_reachable === false ? "the database can't be reached" : left == null ? "nothing that is needed will be purged" : "until it may purge what is still needed");
 }
 
 function wal(slot, isReachable) {

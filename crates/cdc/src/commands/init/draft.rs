@@ -10,19 +10,28 @@ pub(super) struct Draft {
     /// Without a password.
     pub(super) url: String,
     pub(super) password_file: Option<PathBuf>,
-    /// One that is adopted.
-    pub(super) slot: Option<String>,
-    pub(super) publication: Option<String>,
+    pub(super) source: SourceDraft,
     pub(super) tables: Vec<String>,
     pub(super) exclude_tables: Vec<String>,
     pub(super) sink: SinkDraft,
     pub(super) state_dir: String,
 }
 
+/// Where changes come from.
+pub(super) enum SourceDraft {
+    /// The slot: one that is adopted.
+    Postgres {
+        slot: Option<String>,
+        publication: Option<String>,
+    },
+    Mysql,
+}
+
 /// Where events go.
 pub(super) enum SinkDraft {
     Kafka(Vec<String>),
     Nats(Vec<String>),
+    Http(String),
     File(PathBuf),
     Stdout,
     Null,
@@ -31,13 +40,20 @@ pub(super) enum SinkDraft {
 impl Draft {
     /// As a file with comments.
     pub(super) fn text(&self) -> String {
-        let own = self.name.slot();
+        let kind = self.source.kind();
+        let variable = format!("CDC__SOURCE__{}__PASSWORD", kind.to_ascii_uppercase());
         let password_file = match &self.password_file {
             Some(file) => format!("password_file = {}", quote(&file.display().to_string())),
-            None => "# password_file = \"/run/secrets/pg\"     # read at every connection".to_owned(),
+            None => format!("# password_file = \"/run/secrets/{kind}\"     # read at every connection"),
         };
-        let slot = named("slot", self.slot.as_deref(), &own);
-        let publication = named("publication", self.publication.as_deref(), &own);
+        let own = match &self.source {
+            SourceDraft::Postgres { slot, publication } => {
+                let name = self.name.slot();
+                let slot = named("slot", slot.as_deref(), &name);
+                format!("{slot}\n{}\n", named("publication", publication.as_deref(), &name))
+            }
+            SourceDraft::Mysql => "# server_id = 4000000001     # default: one that is free\n".to_owned(),
+        };
         let exclude_tables = match self.exclude_tables.as_slice() {
             [] => "# exclude_tables = [\"public.audit_*\"]".to_owned(),
             names => format!("exclude_tables = {}", list(names)),
@@ -52,12 +68,11 @@ impl Draft {
              # Holds the checkpoint: it must survive restarts.\n\
              state_dir = {state_dir}\n\
              \n\
-             [source.postgres]\n\
-             # A password does not belong in here: it comes from a file, or from CDC__SOURCE__POSTGRES__PASSWORD.\n\
+             [source.{kind}]\n\
+             # A password does not belong in here: it comes from a file, or from {variable}.\n\
              url = {url}\n\
              {password_file}\n\
-             {slot}\n\
-             {publication}\n\
+             {own}\
              tables = {tables}\n\
              {exclude_tables}\n\
              \n\
@@ -86,6 +101,16 @@ impl Draft {
     }
 }
 
+impl SourceDraft {
+    /// As its section is called.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Postgres { .. } => "postgres",
+            Self::Mysql => "mysql",
+        }
+    }
+}
+
 impl SinkDraft {
     fn text(&self) -> String {
         match self {
@@ -100,6 +125,12 @@ impl SinkDraft {
                  # credentials_file = \"/run/secrets/nats.creds\"",
                 list(servers)
             ),
+            Self::Http(url) => format!(
+                "[sink.http]\nurl = {}\n# token_file = \"/run/secrets/receiver\"\n\
+                 # takes what the receiver refuses for good; without it the pipeline stops there\n\
+                 # dead_letter = \"/var/lib/cdc/refused.ndjson\"",
+                quote(url)
+            ),
             Self::File(path) => {
                 format!("[sink.file]\npath = {}\n# rotate_mb = 100", quote(&path.display().to_string()))
             }
@@ -108,11 +139,11 @@ impl SinkDraft {
         }
     }
 
-    /// Between programs the envelope; for eyes JSON.
+    /// Between programs the envelope; for eyes and web servers JSON.
     fn format(&self) -> &'static str {
         match self {
             Self::Kafka(_) | Self::Nats(_) | Self::Null => "protobuf",
-            Self::File(_) | Self::Stdout => "json",
+            Self::Http(_) | Self::File(_) | Self::Stdout => "json",
         }
     }
 }
@@ -145,6 +176,7 @@ mod tests {
         let sinks = [
             SinkDraft::Kafka(vec!["a:1".to_owned(), "b:2".to_owned()]),
             SinkDraft::Nats(vec!["nats://a:1".to_owned()]),
+            SinkDraft::Http("https://crm.example/changes".to_owned()),
             SinkDraft::File(PathBuf::from(&odd)),
             SinkDraft::Stdout,
             SinkDraft::Null,
@@ -154,8 +186,10 @@ mod tests {
                 name: "shop".to_owned().try_into().unwrap(),
                 url: "postgres://cdc@h/shop".to_owned(),
                 password_file: Some(PathBuf::from(&odd)),
-                slot: Some("debezium".to_owned()),
-                publication: Some(odd.clone()),
+                source: SourceDraft::Postgres {
+                    slot: Some("debezium".to_owned()),
+                    publication: Some(odd.clone()),
+                },
                 tables: vec!["public.*".to_owned(), "\"Odd \"\"one\".\"x.y\"".to_owned()],
                 exclude_tables: vec!["public.\"*\"".to_owned()],
                 sink,
@@ -164,7 +198,7 @@ mod tests {
             let text = draft.text();
             let config = Config::parse(Path::new("f"), &text, &Overrides::default())
                 .unwrap_or_else(|error| panic!("{error:?}\n{text}"));
-            let crate::config::Source::Postgres(source) = &config.source;
+            let source = config.postgres("this").unwrap();
             assert_eq!(config.pipeline.state_dir, Path::new(&odd));
             assert_eq!(source.publication(&config.pipeline.name), odd);
             assert!(source.wants("Odd \"one", "x.y") && !source.wants("public", "*"));

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use wal_reader::overview::TableOverview;
+use event::TableName;
 
 /// Patterns that match exactly the tables that can be sent, as few as there can be.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,12 +12,12 @@ pub(super) struct Proposal {
 impl Proposal {
     /// By schemas, without those that can't be sent. A schema of which more would be left out than sent is named table by
     /// table.
-    pub(super) fn of(tables: &[TableOverview], is_usable: impl Fn(&TableOverview) -> bool) -> Self {
+    pub(super) fn of<'t>(tables: impl IntoIterator<Item = (&'t TableName, bool)>) -> Self {
         let mut schemas: BTreeMap<&str, (Vec<String>, Vec<String>)> = BTreeMap::new();
-        for table in tables {
-            let (usable, unusable) = schemas.entry(&table.name.schema).or_default();
-            let name = format!("{}.{}", quoted(&table.name.schema), quoted(&table.name.table));
-            if is_usable(table) { usable.push(name) } else { unusable.push(name) }
+        for (table, is_usable) in tables {
+            let (usable, unusable) = schemas.entry(&table.schema).or_default();
+            let name = format!("{}.{}", quoted(&table.schema), quoted(&table.table));
+            if is_usable { usable.push(name) } else { unusable.push(name) }
         }
         let mut proposal = Self { tables: Vec::new(), exclude_tables: Vec::new() };
         for (schema, (usable, unusable)) in schemas {
@@ -43,9 +43,6 @@ fn quoted(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use event::TableName;
-    use wal_reader::overview::{Identity, NoIdentity};
-
     use super::*;
     use crate::config::TablePattern;
 
@@ -59,22 +56,17 @@ mod tests {
             ("log", "y*", true),
             ("log", "z", false),
         ];
-        let tables = names.map(|(schema, table, is_usable)| TableOverview {
-            name: TableName::new(schema, table),
-            bytes: 0,
-            identity: if is_usable { Identity::PrimaryKey } else { Identity::None(NoIdentity::NoKey) },
-        });
-        let proposal = Proposal::of(&tables, |table| !table.identity.is_none());
+        let tables = names.map(|(schema, table, is_usable)| (TableName::new(schema, table), is_usable));
+        let proposal = Proposal::of(tables.iter().map(|(name, is_usable)| (name, *is_usable)));
         assert_eq!(proposal.tables, ["log.\"y*\"", "public.*"]);
         assert_eq!(proposal.exclude_tables, ["public.\"Odd.\"\"*\""]);
         let matches = |patterns: &[String], name: &TableName| {
             patterns.iter().any(|p| p.parse::<TablePattern>().unwrap().matches(&name.schema, &name.table))
         };
-        for (table, (.., is_usable)) in tables.iter().zip(names) {
-            let is_sent =
-                matches(&proposal.tables, &table.name) && !matches(&proposal.exclude_tables, &table.name);
-            assert_eq!(is_sent, is_usable, "{}", table.name);
+        for (name, is_usable) in &tables {
+            let is_sent = matches(&proposal.tables, name) && !matches(&proposal.exclude_tables, name);
+            assert_eq!(is_sent, *is_usable, "{name}");
         }
-        assert_eq!(Proposal::of(&[], |_| true).tables, ["public.*"]);
+        assert_eq!(Proposal::of([]).tables, ["public.*"]);
     }
 }

@@ -3,11 +3,10 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event::TableName;
-use wal_reader::Estimate;
+use event::{Estimate, TableName};
 
 use crate::commands::slot::mebibytes;
-use crate::config::{Config, Source, TablePattern};
+use crate::config::{Config, Source, TablePattern, not_on_odbc};
 use crate::diagnostics::Problem;
 use crate::error::Error;
 use crate::exit::ExitStatus;
@@ -16,18 +15,36 @@ use crate::progress::time_left;
 
 /// Says how much there is to load, and how long it takes.
 pub(super) async fn estimate(config: &Config, patterns: &[TablePattern]) -> Result<ExitStatus, Problem> {
-    let Source::Postgres(source) = &config.source;
-    let mut options = pipeline::options(source, config)?;
-    if !patterns.is_empty() {
-        let (wanted, patterns) = (Arc::clone(&options.wanted), patterns.to_vec());
-        options.wanted = Arc::new(move |name: &TableName| {
-            wanted(name) && patterns.iter().any(|pattern| pattern.matches(&name.schema, &name.table))
-        });
-    }
-    let estimate = wal_reader::estimate(&options).await.map_err(Error::from)?;
+    let estimate = match &config.source {
+        Source::Postgres(source) => {
+            let options = pipeline::options(source, config)?;
+            let wanted = chosen(&options.wanted, patterns);
+            wal_reader::estimate(&wal_reader::Options { wanted, ..options }).await.map_err(Error::from)?
+        }
+        Source::Mysql(source) => {
+            let options = pipeline::mysql::options(source, config)?;
+            let wanted = chosen(&options.wanted, patterns);
+            binlog_reader::estimate(&binlog_reader::Options { wanted, ..options })
+                .await
+                .map_err(Error::from)?
+        }
+        Source::Odbc(_) => return Err(not_on_odbc("cdc snapshot")),
+    };
     // Nobody reads it if the pipe is closed.
-    _ = write!(std::io::stdout(), "{}", render(&estimate, options.snapshot_max));
+    _ = write!(std::io::stdout(), "{}", render(&estimate, config.load.snapshot_max_minutes.duration()));
     Ok(ExitStatus::Done)
+}
+
+type Wanted = Arc<dyn Fn(&TableName) -> bool + Send + Sync>;
+
+/// Of the wanted tables those that match; all of them, if there are no patterns.
+fn chosen(wanted: &Wanted, patterns: &[TablePattern]) -> Wanted {
+    let (wanted, patterns) = (Arc::clone(wanted), patterns.to_vec());
+    Arc::new(move |name: &TableName| {
+        let is_chosen =
+            patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(&name.schema, &name.table));
+        is_chosen && wanted(name)
+    })
 }
 
 fn render(estimate: &Estimate, snapshot_max: Option<Duration>) -> String {

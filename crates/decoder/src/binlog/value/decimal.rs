@@ -27,19 +27,24 @@ pub(in crate::binlog) fn decimal(bytes: &[u8], precision: u8, scale: u8) -> Opti
             end_whole(&mut text, start);
             text.push('.');
         }
-        let value = bytes
+        let mut value = bytes
             .by_ref()
             .take(*DIGITS_LEN.get(digits)?)
-            .fold(0_u64, |value, byte| value << 8 | u64::from(byte));
-        if value >= 10_u64.pow(digits as u32) {
+            .fold(0_u32, |value, byte| value << 8 | u32::from(byte));
+        let mut group = [b'0'; 9];
+        let group = group.get_mut(..digits)?;
+        for digit in group.iter_mut().rev() {
+            *digit += (value % 10) as u8;
+            value /= 10;
+        }
+        if value > 0 {
             return None;
         }
-        for place in (0..digits).rev() {
-            let digit = (value / 10_u64.pow(place as u32) % 10) as u8;
-            if text.len() > start || digit > 0 {
-                text.push(char::from(b'0' + digit));
-            }
-        }
+        let zeros = match text.len() > start {
+            true => 0,
+            false => group.iter().take_while(|digit| **digit == b'0').count(),
+        };
+        text.push_str(str::from_utf8(group.get(zeros..)?).ok()?);
         read += digits;
     }
     if scale == 0 {

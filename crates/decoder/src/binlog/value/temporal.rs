@@ -22,12 +22,36 @@ struct Fields {
 
 /// Three bytes: 5 bits of a day, 4 of a month, the year.
 pub(super) fn date(bytes: [u8; 3], type_name: &str) -> Cell<'_> {
-    let packed = uint(&bytes) as i64;
-    let fields = Fields { year: packed >> 9, month: packed >> 5 & 15, day: packed & 31, ..Fields::ZERO };
+    let packed = uint(&bytes);
+    date_cell((packed >> 9) as u16, (packed >> 5 & 15) as u8, (packed & 31) as u8, type_name)
+}
+
+/// A date by its fields.
+pub(in crate::binlog) fn date_cell(year: u16, month: u8, day: u8, type_name: &str) -> Cell<'_> {
+    let fields = Fields { year: year.into(), month: month.into(), day: day.into(), ..Fields::ZERO };
     match fields.days().and_then(|days| i32::try_from(days).ok()) {
         Some(days) => Cell::DateDays(days),
         None => Cell::Other { type_name, text: fields.date_text().into() },
     }
+}
+
+/// A date and time by its fields.
+pub(in crate::binlog) fn datetime_cell(
+    (year, month, day): (u16, u8, u8),
+    (hour, minute, second, fraction_us): (u8, u8, u8, u32),
+    digits: u8,
+    type_name: &str,
+) -> Cell<'_> {
+    let fields = Fields {
+        year: year.into(),
+        month: month.into(),
+        day: day.into(),
+        hour: hour.into(),
+        minute: minute.into(),
+        second: second.into(),
+        fraction_us: fraction_us.into(),
+    };
+    fields.datetime_cell(digits, type_name)
 }
 
 /// `DATETIME2` of my_time.cc: a sign that is always set, and the fields of a packed one; then the fraction.
@@ -162,7 +186,13 @@ fn timestamp_cell(seconds: u32, fraction_us: i64, digits: u8, type_name: &str) -
 }
 
 /// A time is a duration too: what is no time of a day comes as its text.
-fn time_cell(is_negative: bool, hms: i64, fraction_us: i64, digits: u8, type_name: &str) -> Cell<'_> {
+pub(in crate::binlog) fn time_cell(
+    is_negative: bool,
+    hms: i64,
+    fraction_us: i64,
+    digits: u8,
+    type_name: &str,
+) -> Cell<'_> {
     let time_us = (((hms >> 12) * 60 + (hms >> 6 & 63)) * 60 + (hms & 63)) * 1_000_000 + fraction_us;
     match !is_negative && time_us <= DAY_US {
         true => Cell::TimeUs(time_us),

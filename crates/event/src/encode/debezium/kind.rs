@@ -1,4 +1,4 @@
-use super::{DebeziumDecimals, DebeziumOptions, DebeziumTimes};
+use super::{DebeziumDecimals, DebeziumOptions, DebeziumTimes, mysql};
 use crate::Column;
 
 /// What a column's values are to Kafka Connect. Decided by the column alone, never by a value: with schemas on, a
@@ -34,12 +34,22 @@ pub(super) enum Scalar {
     TimestampUs,
     /// Text with a `Z`, whatever the times option: Debezium has no other form of it.
     ZonedTimestamp,
+    Year,
+    /// Bits as bytes, the lowest first.
+    Bits {
+        len: u8,
+    },
+    /// WKB and an SRID.
+    Geometry,
 }
 
 impl Kind {
     /// Built-in types are called by their bare names, their arrays with an underscore before it, and domains by their
     /// base type; any other type has its namespace in its name.
     pub(super) fn of(column: &Column, options: &DebeziumOptions) -> Self {
+        if mysql::is_theirs(column) {
+            return mysql::kind(column, options);
+        }
         match column.type_name.strip_prefix('_') {
             Some(element) => Self::Array(Scalar::of(element, column.type_modifier, options)),
             None => Self::Scalar(Scalar::of(&column.type_name, column.type_modifier, options)),
@@ -79,7 +89,7 @@ impl Scalar {
 
     /// numeric's modifier is ((precision << 16) | (scale & 0x7FF)) + 4, or -1; the scale's 11 bits are signed since
     /// PostgreSQL 15 (`numerictypmodin` in numeric.c). Below zero it prints as zero.
-    fn decimal(type_modifier: i32) -> Self {
+    pub(super) fn decimal(type_modifier: i32) -> Self {
         let Some(packed) = type_modifier.checked_sub(4).filter(|packed| *packed >= 0) else {
             return Self::Decimal { scale: None, precision: 0 };
         };

@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use super::DebeziumOptions;
 use super::kind::{Kind, Scalar};
+use super::{Connector, DebeziumOptions};
 use crate::encode::json::text::{write_escaped, write_text};
 use crate::encode::json::value::quoted;
 use crate::{Column, Table};
@@ -21,6 +21,7 @@ pub(super) fn write_key_schema(source: &str, table: &Table, options: &DebeziumOp
 pub(super) fn write_envelope_schema(
     source: &str,
     table: &Table,
+    connector: Connector,
     options: &DebeziumOptions,
     out: &mut Vec<u8>,
 ) {
@@ -33,7 +34,20 @@ pub(super) fn write_envelope_schema(
         write_name(source, table, "Value", out);
         _ = write!(out, r#","field":"{field}"}},"#);
     }
-    out.extend_from_slice(SOURCE_AND_REST.as_bytes());
+    out.extend_from_slice(SOURCE.as_bytes());
+    out.extend_from_slice(
+        match connector {
+            Connector::Postgres => POSTGRES_PLACE,
+            Connector::Mysql | Connector::Mariadb => BINLOG_PLACE,
+        }
+        .as_bytes(),
+    );
+    _ = write!(
+        out,
+        r#"],"optional":false,"name":"io.debezium.connector.{}.Source","version":1,"field":"source"}},"#,
+        connector.name()
+    );
+    out.extend_from_slice(REST.as_bytes());
     out.extend_from_slice(br#"],"optional":false"#);
     write_name(source, table, "Envelope", out);
     out.extend_from_slice(br#","version":2}"#);
@@ -87,6 +101,9 @@ fn write_scalar(scalar: Scalar, optional: bool, out: &mut Vec<u8>) {
         Scalar::TimestampMs => ("int64", Some("io.debezium.time.Timestamp")),
         Scalar::TimestampUs => ("int64", Some("io.debezium.time.MicroTimestamp")),
         Scalar::ZonedTimestamp => ("string", Some("io.debezium.time.ZonedTimestamp")),
+        Scalar::Year => ("int32", Some("io.debezium.time.Year")),
+        Scalar::Bits { .. } => ("bytes", Some("io.debezium.data.Bits")),
+        Scalar::Geometry => ("struct", Some("io.debezium.data.geometry.Geometry")),
     };
     _ = write!(out, r#""type":"{connect_type}""#);
     if let Scalar::Decimal { scale: None, .. } = scalar {
@@ -94,9 +111,17 @@ fn write_scalar(scalar: Scalar, optional: bool, out: &mut Vec<u8>) {
             br#","fields":[{"type":"int32","optional":false,"field":"scale"},{"type":"bytes","optional":false,"field":"value"}]"#,
         );
     }
+    if let Scalar::Geometry = scalar {
+        out.extend_from_slice(
+            br#","fields":[{"type":"bytes","optional":false,"field":"wkb"},{"type":"int32","optional":true,"field":"srid"}]"#,
+        );
+    }
     _ = write!(out, r#","optional":{optional}"#);
     if let Some(name) = name {
         _ = write!(out, r#","name":"{name}","version":1"#);
+    }
+    if let Scalar::Bits { len } = scalar {
+        _ = write!(out, r#","parameters":{{"length":"{len}"}}"#);
     }
     if let Scalar::Decimal { scale: Some(scale), precision } = scalar {
         let precision = format_args!(r#""connect.decimal.precision":"{precision}""#);
@@ -115,8 +140,8 @@ fn write_name(source: &str, table: &Table, what: &str, out: &mut Vec<u8>) {
     });
 }
 
-/// The fields of an envelope that are the same for every table.
-const SOURCE_AND_REST: &str = concat!(
+/// The fields of an envelope that are the same for every table: where the event is from …
+const SOURCE: &str = concat!(
     r#"{"type":"struct","fields":["#,
     r#"{"type":"string","optional":false,"field":"version"},"#,
     r#"{"type":"string","optional":false,"field":"connector"},"#,
@@ -129,6 +154,9 @@ const SOURCE_AND_REST: &str = concat!(
     r#""default":"false","field":"snapshot"},"#,
     r#"{"type":"string","optional":false,"field":"db"},"#,
     r#"{"type":"string","optional":true,"field":"sequence"},"#,
+);
+/// … in PostgreSQL's log, …
+const POSTGRES_PLACE: &str = concat!(
     r#"{"type":"string","optional":false,"field":"schema"},"#,
     r#"{"type":"string","optional":false,"field":"table"},"#,
     r#"{"type":"int64","optional":true,"field":"txId"},"#,
@@ -136,7 +164,20 @@ const SOURCE_AND_REST: &str = concat!(
     r#"{"type":"int64","optional":true,"field":"xmin"},"#,
     r#"{"type":"string","optional":true,"field":"origin"},"#,
     r#"{"type":"int64","optional":true,"field":"origin_lsn"}"#,
-    r#"],"optional":false,"name":"io.debezium.connector.postgresql.Source","version":1,"field":"source"},"#,
+);
+/// … or in a binary log, …
+const BINLOG_PLACE: &str = concat!(
+    r#"{"type":"string","optional":true,"field":"table"},"#,
+    r#"{"type":"int64","optional":false,"field":"server_id"},"#,
+    r#"{"type":"string","optional":true,"field":"gtid"},"#,
+    r#"{"type":"string","optional":false,"field":"file"},"#,
+    r#"{"type":"int64","optional":false,"field":"pos"},"#,
+    r#"{"type":"int32","optional":false,"field":"row"},"#,
+    r#"{"type":"int64","optional":true,"field":"thread"},"#,
+    r#"{"type":"string","optional":true,"field":"query"}"#,
+);
+/// … and what it says.
+const REST: &str = concat!(
     r#"{"type":"struct","fields":["#,
     r#"{"type":"string","optional":false,"field":"id"},"#,
     r#"{"type":"int64","optional":false,"field":"total_order"},"#,

@@ -2,11 +2,11 @@ use std::io::Write as _;
 
 use super::decimal::Unscaled;
 use super::kind::{Kind, Scalar};
-use super::{DebeziumOptions, write_number};
-use crate::Cell;
+use super::{DebeziumOptions, mysql, write_number};
 use crate::encode::json::temporal::{write_date, write_time, write_timestamp};
 use crate::encode::json::text::{write_base64, write_bytes, write_text, write_uuid};
 use crate::encode::json::value::{quoted, write_array, write_bool, write_double};
+use crate::{Bytes, Cell};
 
 /// Appends a column's value.
 pub(super) fn write_value(cell: &Cell<'_>, kind: Kind, options: &DebeziumOptions, out: &mut Vec<u8>) {
@@ -28,8 +28,30 @@ pub(super) fn write_value(cell: &Cell<'_>, kind: Kind, options: &DebeziumOptions
 fn write_scalar(cell: &Cell<'_>, scalar: Scalar, out: &mut Vec<u8>) {
     match (scalar, cell) {
         (Scalar::Boolean, Cell::Bool(value)) => write_bool(*value, out),
-        (Scalar::Int16 | Scalar::Int32 | Scalar::Int64, Cell::Int(value)) => write_integer(*value, out),
-        (Scalar::Int64, Cell::Uint(value)) => write_number(*value, out),
+        (Scalar::Boolean, Cell::Uint(value)) => write_bool(*value != 0, out),
+        (Scalar::Int16 | Scalar::Int32 | Scalar::Int64 | Scalar::Year, Cell::Int(value)) => {
+            write_integer(*value, out);
+        }
+        // The upper half of `bigint unsigned` is negative, as it is to Debezium.
+        (Scalar::Int16 | Scalar::Int32 | Scalar::Int64, Cell::Uint(value)) => {
+            write_integer(value.cast_signed(), out);
+        }
+        (Scalar::Bits { len }, Cell::Uint(value)) => {
+            let bytes = value.to_le_bytes();
+            let len = usize::from(len).div_ceil(8).min(bytes.len());
+            quoted(out, |out| write_base64(bytes.get(..len).unwrap_or_default(), out));
+        }
+        (Scalar::Geometry, Cell::Bytes(bytes)) => write_geometry(bytes, out),
+        (Scalar::TimeUs, Cell::Other { text, .. }) if let Some(us) = mysql::duration_us(text) => {
+            write_integer(us, out);
+        }
+        // Zero dates, and dates that no calendar has.
+        (
+            Scalar::DateDays | Scalar::TimestampMs | Scalar::TimestampUs | Scalar::ZonedTimestamp,
+            Cell::Other { text, .. },
+        ) if mysql::is_no_date(text) => {
+            out.extend_from_slice(b"null");
+        }
         (Scalar::Float | Scalar::Double, Cell::Double(value)) => write_double(*value, out),
         (Scalar::Double, Cell::Decimal(text)) => match text.parse() {
             Ok(value) => write_double(value, out),
@@ -85,6 +107,18 @@ fn write_as_text(cell: &Cell<'_>, out: &mut Vec<u8>) {
     }
 }
 
+/// Four bytes of the SRID, the lowest first, and WKB.
+fn write_geometry(bytes: &Bytes<'_>, out: &mut Vec<u8>) {
+    let mut raw = Vec::with_capacity(bytes.data_len());
+    bytes.append_to(&mut raw);
+    let Some((srid, wkb)) = raw.split_first_chunk::<4>() else {
+        return out.extend_from_slice(b"null");
+    };
+    out.extend_from_slice(br#"{"wkb":"#);
+    quoted(out, |out| write_base64(wkb, out));
+    _ = write!(out, r#","srid":{}}}"#, u32::from_le_bytes(*srid));
+}
+
 fn write_integer(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
@@ -112,7 +146,7 @@ fn write_variable_scale(scale: usize, unscaled: &[u8], out: &mut Vec<u8>) {
 /// The placeholder, in the form that the column's schema asks for.
 fn write_unavailable(scalar: Scalar, placeholder: &str, out: &mut Vec<u8>) {
     match scalar {
-        Scalar::Bytes | Scalar::Decimal { scale: Some(_), .. } => {
+        Scalar::Bytes | Scalar::Bits { .. } | Scalar::Decimal { scale: Some(_), .. } => {
             quoted(out, |out| write_base64(placeholder.as_bytes(), out));
         }
         Scalar::Decimal { scale: None, .. } => write_variable_scale(0, placeholder.as_bytes(), out),

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::temporal::{write_date, write_time, write_timestamp};
 use super::text::{write_bytes, write_text, write_uuid};
-use super::{JsonBigint, JsonOptions};
+use super::{DOCUMENT, JsonBigint, JsonOptions};
 use crate::{Cell, Column};
 
 /// Appends a column's value.
@@ -19,6 +19,7 @@ pub(super) fn write_value(cell: &Cell<'_>, column: &Column, options: &JsonOption
         Cell::Decimal(text) if options.bigint == JsonBigint::Number && is_number(text) => {
             out.extend_from_slice(text.as_bytes());
         }
+        Cell::Json(text) if column.type_name == DOCUMENT => out.extend_from_slice(text.as_bytes()),
         Cell::Decimal(text) | Cell::Text(text) | Cell::Json(text) | Cell::Other { text, .. } => {
             write_text(text, out);
         }
@@ -83,12 +84,17 @@ fn write_integer(digits: &str, column: &Column, options: &JsonOptions, out: &mut
 /// Whether the column's integers fit 32 bits. One whose type is not known for it does not: a column's values are
 /// either all numbers or all strings. A domain is called by its base type, so names tell what OIDs don't.
 fn is_narrow(column: &Column) -> bool {
-    matches!(column.type_name.as_str(), "int2" | "int4" | "oid" | "_int2" | "_int4" | "_oid")
+    let name = column.type_name.strip_suffix(" unsigned").unwrap_or(&column.type_name);
+    matches!(
+        name.strip_prefix('_').unwrap_or(name),
+        "int2" | "int4" | "oid" | "tinyint" | "smallint" | "mediumint" | "int" | "year"
+    )
 }
 
-/// Whether the column's timestamps are instants rather than clock readings.
+/// Whether the column's timestamps are instants rather than clock readings: MySQL's `timestamp` is, PostgreSQL's is not.
 fn is_zoned(column: &Column) -> bool {
-    matches!(column.type_name.as_str(), "timestamptz" | "_timestamptz")
+    let is_mysql_s = column.type_oid == 0 && column.type_name == "timestamp";
+    is_mysql_s || matches!(column.type_name.as_str(), "timestamptz" | "_timestamptz")
 }
 
 /// Whether a decimal's text is a JSON number as it stands: not `NaN`, not `Infinity`.

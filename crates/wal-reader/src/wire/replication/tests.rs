@@ -3,8 +3,8 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 
-use super::super::socket::Socket;
 use super::*;
+use transport::Socket;
 
 /// Both halves, and the server's end.
 fn halves() -> (ReplicationReader, ReplicationWriter, UnixStream) {
@@ -14,7 +14,7 @@ fn halves() -> (ReplicationReader, ReplicationWriter, UnixStream) {
 }
 
 pub(in crate::wire) fn connection(socket: UnixStream) -> Connection {
-    let stream = Stream::Plain(Socket::unix(socket).unwrap());
+    let stream = Stream::plain(Socket::unix(socket).unwrap());
     Connection::new(stream, Endpoint::new("u", "h", 5432, "d"))
 }
 

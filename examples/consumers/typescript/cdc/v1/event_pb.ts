@@ -13,7 +13,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file cdc/v1/event.proto.
  */
 export const file_cdc_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChJjZGMvdjEvZXZlbnQucHJvdG8SBmNkYy52MSKxBQoLQ2hhbmdlRXZlbnQSFgoCb3AYASABKA4yCi5jZGMudjEuT3ASDgoGc291cmNlGAIgASgJEg0KBWVwb2NoGAMgASgEEg4KBnNjaGVtYRgEIAEoCRINCgV0YWJsZRgFIAEoCRIRCglzY2hlbWFfZnAYBiABKAYSLAoIcG9zdGdyZXMYByABKAsyGC5jZGMudjEuUG9zdGdyZXNQb3NpdGlvbkgAEiYKBW15c3FsGAggASgLMhUuY2RjLnYxLk15c3FsUG9zaXRpb25IABIqCgdtYXJpYWRiGAkgASgLMhcuY2RjLnYxLk1hcmlhZGJQb3NpdGlvbkgAEiQKBHBvbGwYCiABKAsyFC5jZGMudjEuUG9sbFBvc2l0aW9uSAASDAoEdHhpZBgLIAEoCRIOCgZ0eF9zZXEYDCABKAQSEQoJdGFibGVfc2VxGA0gASgEEhYKDmNvbW1pdF90aW1lX3VzGA4gASgDEhgKEGNhcHR1cmVkX3RpbWVfdXMYDyABKAMSEwoGb3JpZ2luGBAgASgJSAGIAQESGAoDa2V5GBEgASgLMgsuY2RjLnYxLlJvdxIbCgZiZWZvcmUYEiABKAsyCy5jZGMudjEuUm93EicKC2JlZm9yZV9raW5kGBMgASgOMhIuY2RjLnYxLkJlZm9yZUtpbmQSGgoFYWZ0ZXIYFCABKAsyCy5jZGMudjEuUm93Eg8KB2ZldGNoZWQYFSADKA0SDAoEcGFydBgWIAEoDRIaCgRsb2FkGBcgASgLMgwuY2RjLnYxLkxvYWQSIAoHbWVzc2FnZRgYIAEoCzIPLmNkYy52MS5NZXNzYWdlEikKDHRhYmxlX3NjaGVtYRgZIAEoCzITLmNkYy52MS5UYWJsZVNjaGVtYUIKCghwb3NpdGlvbkIJCgdfb3JpZ2luIjMKEFBvc3RncmVzUG9zaXRpb24SEgoKY29tbWl0X2xzbhgBIAEoBhILCgNsc24YAiABKAYiOwoNTXlzcWxQb3NpdGlvbhIMCgRndGlkGAEgASgJEgwKBGZpbGUYAiABKAkSDgoGb2Zmc2V0GAMgASgEIj0KD01hcmlhZGJQb3NpdGlvbhIMCgRndGlkGAEgASgJEgwKBGZpbGUYAiABKAkSDgoGb2Zmc2V0GAMgASgEIhwKDFBvbGxQb3NpdGlvbhIMCgRzY2FuGAEgASgEIiQKA1JvdxIdCgZ2YWx1ZXMYASADKAsyDS5jZGMudjEuVmFsdWUijwMKBVZhbHVlEh0KBG51bGwYASABKAsyDS5jZGMudjEuRW1wdHlIABIiCgl1bmNoYW5nZWQYAiABKAsyDS5jZGMudjEuRW1wdHlIABIgCgdvbWl0dGVkGAMgASgLMg0uY2RjLnYxLkVtcHR5SAASDgoEYm9vbBgEIAEoCEgAEg8KBWludDY0GAUgASgDSAASEAoGdWludDY0GAYgASgESAASEAoGZG91YmxlGAcgASgBSAASEQoHZGVjaW1hbBgIIAEoCUgAEhAKBnN0cmluZxgJIAEoCUgAEg8KBWJ5dGVzGAogASgMSAASFgoMdGltZXN0YW1wX3VzGAsgASgDSAASEwoJZGF0ZV9kYXlzGAwgASgFSAASEQoHdGltZV91cxgNIAEoA0gAEg4KBHV1aWQYDiABKAxIABIeCgVhcnJheRgPIAEoCzINLmNkYy52MS5BcnJheUgAEg4KBGpzb24YECABKAlIABIeCgVvdGhlchgRIAEoCzINLmNkYy52MS5PdGhlckgAQgYKBGtpbmQiBwoFRW1wdHkiJgoFQXJyYXkSHQoGdmFsdWVzGAEgAygLMg0uY2RjLnYxLlZhbHVlIiMKBU90aGVyEgwKBHR5cGUYASABKAkSDAoEdGV4dBgCIAEoCSJ0CgRMb2FkEgoKAmlkGAEgASgJEgwKBHJvd3MYAiABKAQSGQoEZnJvbRgDIAEoCzILLmNkYy52MS5Sb3cSFwoCdG8YBCABKAsyCy5jZGMudjEuUm93Eh4KBHBhcnQYBSABKAsyEC5jZGMudjEuTG9hZFBhcnQiKwoITG9hZFBhcnQSDgoGZmlsdGVyGAEgASgJEg8KB2NvbHVtbnMYAiADKAkiQQoHTWVzc2FnZRIOCgZwcmVmaXgYASABKAkSDwoHY29udGVudBgCIAEoDBIVCg10cmFuc2FjdGlvbmFsGAMgASgIIloKC1RhYmxlU2NoZW1hEg4KBnNjaGVtYRgBIAEoCRINCgV0YWJsZRgCIAEoCRIfCgdjb2x1bW5zGAMgAygLMg4uY2RjLnYxLkNvbHVtbhILCgNrZXkYBCADKA0iTQoGQ29sdW1uEgwKBG5hbWUYASABKAkSDAoEdHlwZRgCIAEoCRIQCgh0eXBlX29pZBgDIAEoDRIVCg10eXBlX21vZGlmaWVyGAQgASgFKrgBCgJPcBISCg5PUF9VTlNQRUNJRklFRBAAEg0KCU9QX0lOU0VSVBABEg0KCU9QX1VQREFURRACEg0KCU9QX0RFTEVURRADEg8KC09QX1RSVU5DQVRFEAQSCwoHT1BfUkVBRBAFEhEKDU9QX0xPQURfQkVHSU4QBhIPCgtPUF9MT0FEX0VORBAHEg4KCk9QX01FU1NBR0UQCBINCglPUF9TQ0hFTUEQCRIQCgxPUF9IRUFSVEJFQVQQCipNCgpCZWZvcmVLaW5kEhQKEEJFRk9SRV9LSU5EX05PTkUQABITCg9CRUZPUkVfS0lORF9LRVkQARIUChBCRUZPUkVfS0lORF9GVUxMEAJiBnByb3RvMw");
+  fileDesc("ChJjZGMvdjEvZXZlbnQucHJvdG8SBmNkYy52MSLCBQoLQ2hhbmdlRXZlbnQSFgoCb3AYASABKA4yCi5jZGMudjEuT3ASDgoGc291cmNlGAIgASgJEg0KBWVwb2NoGAMgASgEEg4KBnNjaGVtYRgEIAEoCRINCgV0YWJsZRgFIAEoCRIRCglzY2hlbWFfZnAYBiABKAYSLAoIcG9zdGdyZXMYByABKAsyGC5jZGMudjEuUG9zdGdyZXNQb3NpdGlvbkgAEiYKBW15c3FsGAggASgLMhUuY2RjLnYxLk15c3FsUG9zaXRpb25IABIqCgdtYXJpYWRiGAkgASgLMhcuY2RjLnYxLk1hcmlhZGJQb3NpdGlvbkgAEiQKBHBvbGwYCiABKAsyFC5jZGMudjEuUG9sbFBvc2l0aW9uSAASDAoEdHhpZBgLIAEoCRIOCgZ0eF9zZXEYDCABKAQSEQoJdGFibGVfc2VxGA0gASgEEhYKDmNvbW1pdF90aW1lX3VzGA4gASgDEhgKEGNhcHR1cmVkX3RpbWVfdXMYDyABKAMSEwoGb3JpZ2luGBAgASgJSAGIAQESGAoDa2V5GBEgASgLMgsuY2RjLnYxLlJvdxIbCgZiZWZvcmUYEiABKAsyCy5jZGMudjEuUm93EicKC2JlZm9yZV9raW5kGBMgASgOMhIuY2RjLnYxLkJlZm9yZUtpbmQSGgoFYWZ0ZXIYFCABKAsyCy5jZGMudjEuUm93Eg8KB2ZldGNoZWQYFSADKA0SDAoEcGFydBgWIAEoDRIaCgRsb2FkGBcgASgLMgwuY2RjLnYxLkxvYWQSIAoHbWVzc2FnZRgYIAEoCzIPLmNkYy52MS5NZXNzYWdlEikKDHRhYmxlX3NjaGVtYRgZIAEoCzITLmNkYy52MS5UYWJsZVNjaGVtYRIPCgdjaGFuZ2VkGBogAygNQgoKCHBvc2l0aW9uQgkKB19vcmlnaW4iMwoQUG9zdGdyZXNQb3NpdGlvbhISCgpjb21taXRfbHNuGAEgASgGEgsKA2xzbhgCIAEoBiJQCg1NeXNxbFBvc2l0aW9uEgwKBGd0aWQYASABKAkSDAoEZmlsZRgCIAEoCRIOCgZvZmZzZXQYAyABKAQSEwoLdHJhbnNhY3Rpb24YBCABKAYiUgoPTWFyaWFkYlBvc2l0aW9uEgwKBGd0aWQYASABKAkSDAoEZmlsZRgCIAEoCRIOCgZvZmZzZXQYAyABKAQSEwoLdHJhbnNhY3Rpb24YBCABKAYiKQoMUG9sbFBvc2l0aW9uEgwKBHNjYW4YASABKAQSCwoDc2VxGAIgASgEIiQKA1JvdxIdCgZ2YWx1ZXMYASADKAsyDS5jZGMudjEuVmFsdWUijwMKBVZhbHVlEh0KBG51bGwYASABKAsyDS5jZGMudjEuRW1wdHlIABIiCgl1bmNoYW5nZWQYAiABKAsyDS5jZGMudjEuRW1wdHlIABIgCgdvbWl0dGVkGAMgASgLMg0uY2RjLnYxLkVtcHR5SAASDgoEYm9vbBgEIAEoCEgAEg8KBWludDY0GAUgASgDSAASEAoGdWludDY0GAYgASgESAASEAoGZG91YmxlGAcgASgBSAASEQoHZGVjaW1hbBgIIAEoCUgAEhAKBnN0cmluZxgJIAEoCUgAEg8KBWJ5dGVzGAogASgMSAASFgoMdGltZXN0YW1wX3VzGAsgASgDSAASEwoJZGF0ZV9kYXlzGAwgASgFSAASEQoHdGltZV91cxgNIAEoA0gAEg4KBHV1aWQYDiABKAxIABIeCgVhcnJheRgPIAEoCzINLmNkYy52MS5BcnJheUgAEg4KBGpzb24YECABKAlIABIeCgVvdGhlchgRIAEoCzINLmNkYy52MS5PdGhlckgAQgYKBGtpbmQiBwoFRW1wdHkiJgoFQXJyYXkSHQoGdmFsdWVzGAEgAygLMg0uY2RjLnYxLlZhbHVlIiMKBU90aGVyEgwKBHR5cGUYASABKAkSDAoEdGV4dBgCIAEoCSJ0CgRMb2FkEgoKAmlkGAEgASgJEgwKBHJvd3MYAiABKAQSGQoEZnJvbRgDIAEoCzILLmNkYy52MS5Sb3cSFwoCdG8YBCABKAsyCy5jZGMudjEuUm93Eh4KBHBhcnQYBSABKAsyEC5jZGMudjEuTG9hZFBhcnQiKwoITG9hZFBhcnQSDgoGZmlsdGVyGAEgASgJEg8KB2NvbHVtbnMYAiADKAkiQQoHTWVzc2FnZRIOCgZwcmVmaXgYASABKAkSDwoHY29udGVudBgCIAEoDBIVCg10cmFuc2FjdGlvbmFsGAMgASgIIloKC1RhYmxlU2NoZW1hEg4KBnNjaGVtYRgBIAEoCRINCgV0YWJsZRgCIAEoCRIfCgdjb2x1bW5zGAMgAygLMg4uY2RjLnYxLkNvbHVtbhILCgNrZXkYBCADKA0iTQoGQ29sdW1uEgwKBG5hbWUYASABKAkSDAoEdHlwZRgCIAEoCRIQCgh0eXBlX29pZBgDIAEoDRIVCg10eXBlX21vZGlmaWVyGAQgASgFKrgBCgJPcBISCg5PUF9VTlNQRUNJRklFRBAAEg0KCU9QX0lOU0VSVBABEg0KCU9QX1VQREFURRACEg0KCU9QX0RFTEVURRADEg8KC09QX1RSVU5DQVRFEAQSCwoHT1BfUkVBRBAFEhEKDU9QX0xPQURfQkVHSU4QBhIPCgtPUF9MT0FEX0VORBAHEg4KCk9QX01FU1NBR0UQCBINCglPUF9TQ0hFTUEQCRIQCgxPUF9IRUFSVEJFQVQQCipNCgpCZWZvcmVLaW5kEhQKEEJFRk9SRV9LSU5EX05PTkUQABITCg9CRUZPUkVfS0lORF9LRVkQARIUChBCRUZPUkVfS0lORF9GVUxMEAJiBnByb3RvMw");
 
 /**
  * @generated from message cdc.v1.ChangeEvent
@@ -175,6 +175,13 @@ export type ChangeEvent = Message$1<"cdc.v1.ChangeEvent"> & {
    * @generated from field: cdc.v1.TableSchema table_schema = 25;
    */
   tableSchema?: TableSchema | undefined;
+
+  /**
+   * UPDATE of a polled source: positions of the columns that differ from what the last scan found. Empty: not known.
+   *
+   * @generated from field: repeated uint32 changed = 26;
+   */
+  changed: number[];
 };
 
 /**
@@ -215,11 +222,15 @@ export const PostgresPositionSchema: GenMessage<PostgresPosition> = /*@__PURE__*
  */
 export type MysqlPosition = Message$1<"cdc.v1.MysqlPosition"> & {
   /**
+   * Empty where the server has none.
+   *
    * @generated from field: string gtid = 1;
    */
   gtid: string;
 
   /**
+   * Of the log's event that holds the change: its file, and where in it that begins.
+   *
    * @generated from field: string file = 2;
    */
   file: string;
@@ -228,6 +239,14 @@ export type MysqlPosition = Message$1<"cdc.v1.MysqlPosition"> & {
    * @generated from field: uint64 offset = 3;
    */
   offset: bigint;
+
+  /**
+   * Orders transactions, and stands in the event's ID: the number of the file that the transaction begins in, and in
+   * the lower 40 bits where in it.
+   *
+   * @generated from field: fixed64 transaction = 4;
+   */
+  transaction: bigint;
 };
 
 /**
@@ -255,6 +274,11 @@ export type MariadbPosition = Message$1<"cdc.v1.MariadbPosition"> & {
    * @generated from field: uint64 offset = 3;
    */
   offset: bigint;
+
+  /**
+   * @generated from field: fixed64 transaction = 4;
+   */
+  transaction: bigint;
 };
 
 /**
@@ -269,9 +293,18 @@ export const MariadbPositionSchema: GenMessage<MariadbPosition> = /*@__PURE__*/
  */
 export type PollPosition = Message$1<"cdc.v1.PollPosition"> & {
   /**
+   * 1, 2, 3 …: the scan that found the change, over all tables of the source and epoch.
+   *
    * @generated from field: uint64 scan = 1;
    */
   scan: bigint;
+
+  /**
+   * 1, 2, 3 … within the scan.
+   *
+   * @generated from field: uint64 seq = 2;
+   */
+  seq: bigint;
 };
 
 /**

@@ -1,0 +1,107 @@
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{Datum, History, Tuple};
+use crate::replay::{Cell, source_rows};
+use crate::servers::{Mysql, Release};
+use crate::session::Session;
+
+mod binlog;
+
+/// A replica of the source: the server's own code reads the log, in whatever form that is written, and writes it anew
+/// as whole rows with names. What it wrote is the history.
+#[derive(Debug)]
+pub(super) struct Mirror(Mysql);
+
+impl Mirror {
+    /// Begins to follow: before any table is there.
+    pub(super) fn of(source: &Mysql) -> Self {
+        let mut settings = vec![("server_id", "2"), ("binlog_row_metadata", "FULL")];
+        let follow = match source.release() {
+            Release::Mysql => {
+                // The users that it has of its own already.
+                settings.push(("replica_skip_errors", "1396"));
+                format!(
+                    "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {}, SOURCE_USER = 'root', \
+                 SOURCE_AUTO_POSITION = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 1000, \
+                 GET_SOURCE_PUBLIC_KEY = 1; START REPLICA",
+                    source.port()
+                )
+            }
+            Release::Mariadb(_) => {
+                settings.push(("log_slave_updates", "ON"));
+                format!(
+                    "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {}, MASTER_USER = 'root', \
+                     MASTER_SSL_VERIFY_SERVER_CERT = 0, MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1; START SLAVE",
+                    source.port()
+                )
+            }
+        };
+        let mirror = Mysql::with_settings(source.release(), &settings);
+        mirror.query(&follow);
+        Self(mirror)
+    }
+
+    /// Reads it to its end; nothing is written any more.
+    pub(super) fn read(&self, source: &Mysql, session: &Session) -> History {
+        self.catch_up(source);
+        let mut begins = HashMap::new();
+        for file in source.binlog_files() {
+            let number = file_number(&file);
+            binlog::each_transaction(&file, |gtid, offset, timestamp_s| {
+                begins.insert(gtid, (number << 40 | offset, timestamp_s));
+            });
+        }
+        let schema = session.value("SELECT DATABASE()").expect("a default database");
+        let mut reader = binlog::Reader::new(schema, begins);
+        for file in self.0.binlog_files() {
+            reader.read(&file);
+        }
+        let mut history = reader.history;
+        for (name, rows) in source_rows(session) {
+            history.tables.insert(name.table.to_string(), rows.named().map(tuple).collect());
+        }
+        history
+    }
+
+    fn catch_up(&self, source: &Mysql) {
+        let is_over = match source.release() {
+            Release::Mysql => {
+                let executed = source.value("SELECT replace(@@gtid_executed, '\\n', '')");
+                // The client writes a newline as two characters.
+                let executed = executed.replace("\\n", "");
+                format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{executed}', 100)")
+            }
+            Release::Mariadb(_) => {
+                let end = source.value("SELECT @@gtid_binlog_pos");
+                format!("SELECT MASTER_GTID_WAIT('{end}', 100)")
+            }
+        };
+        let ended = self.0.value(&is_over);
+        if ended != "0" {
+            let state = match source.release() {
+                Release::Mysql => "SHOW REPLICA STATUS",
+                Release::Mariadb(_) => "SHOW SLAVE STATUS",
+            };
+            panic!("the replica did not follow: {:?}", self.0.query(state));
+        }
+    }
+}
+
+/// What the name of a binary log's file ends with.
+fn file_number(file: &Path) -> u64 {
+    let number = file.extension().and_then(|number| number.to_str()).expect("a number");
+    number.parse().expect("a number")
+}
+
+fn tuple(row: impl Iterator<Item = (String, Cell)>) -> Tuple {
+    row.map(|(name, cell)| (name, datum(cell))).collect()
+}
+
+pub(crate) fn datum(cell: Cell) -> Datum {
+    match cell {
+        Cell::Null => Datum::Null,
+        Cell::Text(text) => Datum::Text(text),
+        Cell::Unknown => Datum::Omitted,
+    }
+}

@@ -1,0 +1,10 @@
+//! Databases that are polled, through their real ODBC drivers: what comes out of the built program.
+
+mod aggregates;
+mod crashes;
+mod deletes;
+mod program;
+mod random;
+mod scale;
+mod values;
+mod world;
