@@ -118,6 +118,17 @@ impl Recorder {
         }
     }
 
+    /// Follows through `restart`, in which the source is killed and started again.
+    pub fn through(&self, restart: impl FnOnce()) {
+        if let Some(mirror) = &self.0 {
+            mirror.let_go();
+        }
+        restart();
+        if let Some(mirror) = &self.0 {
+            mirror.go_on();
+        }
+    }
+
     /// Reads what was done to its end, which must have been written to disk: nothing is written any more.
     pub fn read(&self, database: &Database) -> History {
         let session = database.session();

@@ -42,6 +42,22 @@ impl Mirror {
         Self(mirror)
     }
 
+    /// Lets go of the source, which is about to be killed: MariaDB's replica skips as many events of the next transaction
+    /// as it had of the one that the source did not finish, because both bear the same GTID
+    /// (`gtid_reconnect_event_skip_count` in its sql/slave.cc). MySQL's begins from what it executed.
+    pub(super) fn let_go(&self) {
+        if self.0.release() != Release::Mysql {
+            self.0.query("STOP SLAVE");
+        }
+    }
+
+    /// Goes on after [`let_go`](Self::let_go), from the last whole transaction: the statement forgets what else was read.
+    pub(super) fn go_on(&self) {
+        if self.0.release() != Release::Mysql {
+            self.0.query("CHANGE MASTER TO MASTER_USE_GTID = slave_pos; START SLAVE");
+        }
+    }
+
     /// Reads it to its end; nothing is written any more.
     pub(super) fn read(&self, source: &Mysql, session: &Session) -> History {
         self.catch_up(source);

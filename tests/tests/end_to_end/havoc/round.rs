@@ -144,9 +144,12 @@ impl World {
             50..65 => {
                 self.kills.database += 1;
                 let stop = *random.pick(&[Stop::Immediate, Stop::Immediate, Stop::Kill]);
-                self.database.stop(stop);
-                sleep(Duration::from_millis(random.within(0..800)));
-                self.database.start_again();
+                let (database, pause) = (&mut self.database, Duration::from_millis(random.within(0..800)));
+                self.recorder.through(|| {
+                    database.stop(stop);
+                    sleep(pause);
+                    database.start_again();
+                });
             }
             65..75 => {
                 self.kills.broker += 1;
