@@ -2,9 +2,10 @@
 
 use std::io::IsTerminal;
 
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
+use tracing_subscriber::{Layer as _, fmt, registry};
 
 use crate::diagnostics::Problem;
 use crate::exit::ExitStatus;
@@ -33,7 +34,7 @@ pub(crate) fn start(
     // for a target counts. ODBC's drivers say that they know no version 3.80, and are understood all the same.
     let filter =
         format!("async_nats=off,odbc_api=off,{filter},async_nats::connection=off,{}=off", spans::TARGET);
-    let filter = EnvFilter::try_new(&filter).map_err(|error| {
+    let targets: Targets = filter.parse().map_err(|error| {
         let what = format!("`{filter}` is no log filter");
         Problem::new(
             ExitStatus::Usage,
@@ -48,6 +49,6 @@ pub(crate) fn start(
         LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    registry().with(lines.with_filter(filter)).with(exporter.map(Exporter::layer)).init();
+    registry().with(lines.with_filter(targets)).with(exporter.map(Exporter::layer)).init();
     Ok(())
 }
