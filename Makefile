@@ -70,7 +70,7 @@ demo: ## a shop's rows, live; DEMO="--source mysql", "mariadb" or "odbc", DEMO="
 	dev/demo $(DEMO)
 
 bench: ## this program beside Debezium and others; BENCH="--quick", "--all", "--list" or what else bench/run takes
-	dev/install build postgres 18 kafka nats mysql peers
+	dev/install build postgres 18 kafka nats mysql odbc peers
 	bench/run $(BENCH)
 
 profile: ## a flame graph of a backlog being drained, below .state (docs/profiling.md)

@@ -4,9 +4,10 @@ from harness.backlogs import DRAINS
 from harness.loads import LOADS
 from harness.mysql import MYSQL_DRAINS
 from harness.others import OTHERS
+from harness.polling import POLLS
 from harness.steadies import STEADIES
 
-SCENARIOS = (*DRAINS, *MYSQL_DRAINS, *LOADS, *STEADIES, *OTHERS)
+SCENARIOS = (*DRAINS, *MYSQL_DRAINS, *LOADS, *POLLS, *STEADIES, *OTHERS)
 
 
 def program_names():
