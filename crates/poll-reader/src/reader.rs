@@ -117,7 +117,7 @@ fn read(options: &Options, control: &Control) -> Result<(), Error> {
         next.is_held = scanned.held.is_some();
         if options.once {
             // The others are read nevertheless.
-            question = question.or(scanned.question());
+            question = question.or_else(|| scanned.question());
             let name = resource.name.clone();
             due.retain(|due| due.resource.name != name);
         }
