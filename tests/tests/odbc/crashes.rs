@@ -56,8 +56,14 @@ fn whatever_dies_the_sink_becomes_the_source() {
             fate.shift_clock(jump(&mut random));
             // Half of the times it dies in the middle of something, of each kind in turn, soon or late.
             let call = Call::ALL.get(round % 8).copied();
-            let number = 1 << random.within(0..10);
             if let Some(call) = call {
+                let most = match call {
+                    Call::Receive => 11,
+                    Call::Remember => 13,
+                    Call::Sync => 6,
+                    Call::Send => 9,
+                };
+                let number = 1 << random.within(0..most);
                 fate.ends_at(call, random.within(number..2 * number));
             }
             world.cdc.start();

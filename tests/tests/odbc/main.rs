@@ -10,5 +10,6 @@ mod deletes;
 mod program;
 mod random;
 mod scale;
+mod steps;
 mod values;
 mod world;
