@@ -78,8 +78,10 @@ fn are_told_nobody() {
     };
     const OF_SOURCE: &[(&str, &str)] = &[("CDC__SOURCE__POSTGRES__PASSWORD", "swordfish")];
     const OF_KAFKA: &[(&str, &str)] = &[("CDC__SINK__KAFKA__SASL__PASSWORD", "swordfish")];
-    const OF_HTTP: &[(&str, &str)] =
-        &[("CDC__SINK__HTTP__TOKEN", "swordfish"), ("CDC__SINK__HTTP__HMAC_SECRET", "whsec_swordfish")];
+    const OF_HTTP: &[(&str, &str)] = &[
+        ("CDC__SINK__HTTP__TOKEN", "swordfish"),
+        ("CDC__SINK__HTTP__HMAC_SECRET", "swordfish of a signature"),
+    ];
     const OF_NATS: &[(&str, &str)] = &[("CDC__SINK__NATS__TOKEN", "swordfish")];
     let broker = kafka.listener("LOGIN");
     let password_file = |file: &str| format!("password_file = \"{file}\"");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -93,6 +94,8 @@ fn what_is_no_copy_is_refused() {
     done(&cdc, &["state", "backup", &path]);
     refused(&cdc, &["state", "backup", "/no/such/folder/copy.tar"], "CDC-CLI-017");
     assert_eq!(cdc.terminate(), Some(0), "{}", cdc.log_text());
+    // Rows are in it.
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     let content = fs::read(&copy).unwrap();
     let before = fs::read(cdc.state_folder().join("poll.sqlite")).unwrap();
     let mut edited = content.clone();

@@ -17,7 +17,7 @@ const LARGEST_IN_MEMORY: u64 = 1 << 30;
 /// Never half of it under the file's name, and on the disk when it is there.
 pub(super) fn write(file: &Path, unix_seconds: u64, members: &[(&str, Content<'_>)]) -> io::Result<()> {
     let temporary = beside(file, "tmp");
-    let written = File::create(&temporary).and_then(|created| {
+    let written = private(&temporary).and_then(|created| {
         let mut archive = tar::Builder::new(created);
         for (name, content) in members {
             let mut header = tar::Header::new_gnu();
@@ -46,6 +46,15 @@ pub(super) fn write(file: &Path, unix_seconds: u64, members: &[(&str, Content<'_
     written
 }
 
+/// An empty file that nobody else may read: rows may be in it.
+pub(super) fn private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// A name in the same folder that nobody else has.
 pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
@@ -62,7 +71,7 @@ pub(super) fn member(file: &Path, name: &str) -> io::Result<Vec<u8>> {
 
 /// Writes what one of its files holds to another file.
 pub(super) fn unpack(file: &Path, name: &str, to: &Path) -> io::Result<()> {
-    with(file, name, |mut entry| io::copy(&mut entry, &mut File::create(to)?).map(drop))
+    with(file, name, |mut entry| io::copy(&mut entry, &mut private(to)?).map(drop))
 }
 
 fn with(

@@ -23,7 +23,7 @@ pub(super) fn backup(config: &Config, file: &Path) -> Result<String, Problem> {
 fn backup_by(config: &Config, file: &Path, copy: &Path) -> Result<String, Problem> {
     let unwritable = |error| unwritable(file, &error);
     // A folder that is not there is the file's mistake, not the state's.
-    fs::File::create(copy).map_err(unwritable)?;
+    archive::private(copy).map_err(unwritable)?;
     let Some(copied) = poll_reader::copy(&config.pipeline.folder(), copy)? else {
         return Err(nothing(config));
     };
