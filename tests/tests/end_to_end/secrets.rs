@@ -146,7 +146,7 @@ fn are_told_nobody() {
         run(&good, "[sink.http]\nurl = \"ftp://h/?key=swordfish\"\n", "CDC-CONFIG-"),
         run(
             &good,
-            "[sink.http]\nurl = \"https://h/?key=swordfish\"\ntimeout_ms = \"swordfish\"\n",
+            "[sink.http]\nurl = \"https://h/?key=swordfish\"\ntimeout_ms = \"soon\"\n",
             "CDC-CONFIG-004",
         ),
         run("url = [\"postgres://u:swordfish@h/d\"]\n", &file, "CDC-CONFIG-004"),
