@@ -65,7 +65,7 @@ screenshots: ## the pictures of the live page in docs/images, made anew
 	mkdir -p docs/images
 	cp $(addprefix $(STATE)/screenshots/,$(PICTURES)) docs/images/
 
-demo: ## a shop's rows, live; DEMO="--source mysql", "mariadb" or "odbc", DEMO="--sink kafka" or "nats" for a broker
+demo: ## a shop's rows, live; DEMO="--source mysql", "mariadb" or "odbc", DEMO="--sink kafka", "nats" or "http"
 	dev/install build postgres 18
 	dev/demo $(DEMO)
 

@@ -34,6 +34,7 @@ pub struct Connector {
     name: String,
     folder: TempDir,
     state_dir: PathBuf,
+    variables: Vec<(&'static str, PathBuf)>,
     process: Option<Child>,
     /// Ends when nobody holds the other end of its standard error.
     reader: Option<JoinHandle<()>>,
@@ -57,6 +58,7 @@ impl Connector {
             name: name.to_owned(),
             folder,
             state_dir,
+            variables: Vec::new(),
             process: None,
             reader: None,
             log: Arc::default(),
@@ -70,6 +72,11 @@ impl Connector {
         let state_dir = self.state_dir.display();
         let text = format!("[pipeline]\nname = \"{}\"\nstate_dir = \"{state_dir}\"\n\n{config}\n", self.name);
         fs::write(self.config_file(), text).expect("write cdc.toml");
+    }
+
+    /// Sets a variable of its environment, from its next start on.
+    pub fn set_variable(&mut self, name: &'static str, value: &Path) {
+        self.variables.push((name, value.to_owned()));
     }
 
     /// A folder for files of this test.
@@ -104,6 +111,7 @@ impl Connector {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(binary());
         self.give(&mut command, arguments);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = spawner::spawn(command);
         let stderr = process.stderr.take().expect("its standard error");

@@ -15,6 +15,7 @@
 //! | `history` | what a source did, by its own account |
 //! | `judge` | what a sink got, held against that history |
 //! | `connector` | the built program, from its configuration to its end |
+//! | `fate` | a clock that jumps, and an end in the middle of things |
 //! | `browser` | a real browser |
 //! | `replay` | a consumer that rebuilds the tables and checks every promise |
 //! | `random` | numbers that come again with the same seed |
@@ -25,6 +26,7 @@ pub mod client;
 pub mod connector;
 pub mod database;
 pub mod dialect;
+pub mod fate;
 pub mod history;
 pub mod judge;
 pub mod random;

@@ -100,14 +100,21 @@ fn scans(registry: &mut Registry, report: &Report) {
         return;
     }
     let family = Family::<Labels, Gauge<f64, AtomicU64>>::default;
-    let (rows, seconds, age) = (family(), family(), family());
+    let (rows, held, seconds, age) = (family(), family(), family(), family());
     for scan in &report.scans {
         let table = vec![("table", scan.resource.clone())];
         rows.get_or_create(&table).set(scan.rows as f64);
+        held.get_or_create(&table).set(scan.held_deletes as f64);
         seconds.get_or_create(&table).set(scan.seconds);
         age.get_or_create(&table).set(scan.seconds_ago as f64);
     }
     add(registry, "cdc_scan_rows", "Rows that the last scan of a polled table read", rows);
+    add(
+        registry,
+        "cdc_scan_held_deletes",
+        "Rows that are gone, and whose deletes wait for confirmation",
+        held,
+    );
     add(registry, "cdc_scan_seconds", "How long the last scan of a polled table took", seconds);
     add(registry, "cdc_scan_age_seconds", "Time since the last scan of a polled table ended", age);
 }

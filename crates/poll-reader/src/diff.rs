@@ -8,15 +8,16 @@
 //! A known row ([`kept`]) has a place in a bitmap of those that this scan has seen. Those without a mark are gone, and that is
 //! said only at the end of a scan that saw everything.
 
+mod findings;
 pub(crate) mod kept;
 mod piece;
 
 use std::collections::HashSet;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::Connection;
 use xxhash_rust::xxh3::xxh3_64;
 
+use self::findings::{CHANGES_AT_ONCE, Change, Findings};
 pub(crate) use self::piece::Piece;
 use self::piece::Row;
 use crate::bitmap::Bitmap;
@@ -27,12 +28,7 @@ use crate::state::{Known, State, rows_table};
 /// One scan of one resource.
 pub(crate) struct Diff<'s> {
     state: &'s mut State,
-    reader: i64,
-    name: String,
-    shape: i64,
     known: Known,
-    scan: u64,
-    seq: u64,
     /// Whether a row can't be seen twice: in one view of the database.
     is_strict: bool,
     seen: Bitmap,
@@ -40,10 +36,9 @@ pub(crate) struct Diff<'s> {
     found_again: u64,
     known_before: u64,
     free: Vec<u32>,
-    pending: Vec<Pending>,
-    pending_bytes: usize,
+    findings: Findings,
     /// Of new rows among them, by a hash of the key.
-    pending_new: HashSet<u64>,
+    unwritten: HashSet<u64>,
     /// What this scan came to.
     pub(crate) found: Found,
 }
@@ -64,18 +59,6 @@ pub struct Found {
 /// A row of a piece that is new or differs, and what is known of it.
 type Verdict = (usize, Option<Vec<u8>>);
 
-/// A change that is not written yet.
-struct Pending {
-    op: i64,
-    key: Vec<u8>,
-    /// What is known of the row from now on; empty for a deleted one.
-    row: Vec<u8>,
-    /// What the event holds: the row, or the key of a deleted one.
-    cells: Vec<u8>,
-    changed: Option<Vec<u8>>,
-    slot: u32,
-}
-
 /// Why a piece could not be taken.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -84,8 +67,6 @@ pub(crate) enum Refused {
     Failed(Error),
 }
 
-const CHANGES_AT_ONCE: usize = 5000;
-const BYTES_AT_ONCE: usize = 8 << 20;
 /// So many known rows are stepped over before one is looked up.
 const STEPS: usize = 8;
 
@@ -103,27 +84,21 @@ impl<'s> Diff<'s> {
         let free = free_slots(&state.connection, known.id).map_err(state.failed())?;
         Ok(Self {
             state,
-            reader,
-            name,
-            shape,
-            scan,
-            seq: 0,
             is_strict,
             seen: Bitmap::default(),
             found_again: 0,
             known_before: known.rows,
             known,
             free,
-            pending: Vec::new(),
-            pending_bytes: 0,
-            pending_new: HashSet::new(),
+            findings: Findings::new(reader, name, shape, scan),
+            unwritten: HashSet::new(),
             found: Found::default(),
         })
     }
 
     /// Its number.
     pub(crate) fn scan(&self) -> u64 {
-        self.scan
+        self.findings.scan()
     }
 
     /// Seeds the hashes of its rows.
@@ -138,7 +113,7 @@ impl<'s> Diff<'s> {
         for (number, verdict) in verdicts {
             self.note(piece, number, verdict);
         }
-        if self.pending.len() >= CHANGES_AT_ONCE || self.pending_bytes >= BYTES_AT_ONCE {
+        if self.findings.are_many() {
             self.flush().map_err(Refused::Failed)?;
             return Ok(true);
         }
@@ -148,7 +123,7 @@ impl<'s> Diff<'s> {
     /// Of the rows that are new or differ: what is known of them.
     fn compare(&mut self, piece: &Piece) -> Result<Vec<Verdict>, Refused> {
         let order = piece.sorted();
-        let Self { state, known, seen, found_again, pending_new, is_strict, .. } = self;
+        let Self { state, known, seen, found_again, unwritten, is_strict, .. } = self;
         let failed = state.failed();
         let mut run = || -> rusqlite::Result<Option<Vec<Verdict>>> {
             let mut verdicts = Vec::new();
@@ -161,7 +136,7 @@ impl<'s> Diff<'s> {
             let mut last_key: Option<&[u8]> = None;
             let mut is_first = |row: &Row, last_key: Option<&[u8]>| {
                 let key = piece.key(row);
-                last_key != Some(key) && pending_new.insert(xxh3_64(key))
+                last_key != Some(key) && unwritten.insert(xxh3_64(key))
             };
             'seek: while let Some((_, first)) = ours.peek() {
                 let mut stored = select.query([piece.key(first)])?;
@@ -228,7 +203,7 @@ impl<'s> Diff<'s> {
             }
         };
         self.seen.insert(slot);
-        self.push(Pending {
+        self.findings.push(Change {
             op,
             key: piece.key(row).to_vec(),
             row: kept::row(self.known.generation, slot, &row.hash, columns),
@@ -236,11 +211,6 @@ impl<'s> Diff<'s> {
             changed: changed.map(|positions| positions_bytes(&positions)),
             slot,
         });
-    }
-
-    fn push(&mut self, pending: Pending) {
-        self.pending_bytes += pending.key.len() + pending.cells.len() + pending.row.len();
-        self.pending.push(pending);
     }
 
     fn take_slot(&mut self) -> u32 {
@@ -270,7 +240,7 @@ impl<'s> Diff<'s> {
         loop {
             let (last, unseen) = self.unseen(&after).map_err(self.state.failed())?;
             for (key, slot) in unseen {
-                self.push(Pending {
+                self.findings.push(Change {
                     op: DELETE,
                     cells: key.clone(),
                     key,
@@ -311,111 +281,25 @@ impl<'s> Diff<'s> {
         Ok((None, unseen))
     }
 
-    /// Writes what is pending, with its events, in one transaction.
+    /// Writes what was found so far.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        let pending = std::mem::take(&mut self.pending);
-        self.pending_bytes = 0;
-        self.pending_new.clear();
-        let captured_us = now_us();
-        let Self { state, reader, shape, known, scan, seq, name, .. } = self;
-        let is_ours = state.write(|transaction| {
-            let current: i64 =
-                transaction.query_row("SELECT value FROM meta WHERE key = 'reader'", [], |row| row.get(0))?;
-            if current != *reader {
-                return Ok(false);
-            }
-            let table = rows_table(known.id);
-            let mut put = transaction.prepare_cached(&format!(
-                "INSERT INTO {table} (key, row) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET row = excluded.row"
-            ))?;
-            let mut delete = transaction.prepare_cached(&format!("DELETE FROM {table} WHERE key = ?1"))?;
-            let mut take = transaction.prepare_cached("DELETE FROM free_slot WHERE resource = ?1 AND slot = ?2")?;
-            let mut free = transaction.prepare_cached("INSERT OR IGNORE INTO free_slot VALUES (?1, ?2)")?;
-            let mut event = transaction.prepare_cached(
-                "INSERT INTO outbox (shape, op, scan, seq, table_seq, captured_us, cells, changed) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?;
-            for change in &pending {
-                *seq += 1;
-                known.table_seq += 1;
-                match change.op {
-                    DELETE => {
-                        delete.execute([&change.key])?;
-                        free.execute(params![known.id, change.slot])?;
-                        known.rows -= 1;
-                    }
-                    op => {
-                        put.execute(params![change.key, change.row])?;
-                        if op == INSERT {
-                            take.execute(params![known.id, change.slot])?;
-                            known.rows += 1;
-                        }
-                    }
-                }
-                event.execute(params![
-                    *shape,
-                    change.op,
-                    *scan,
-                    *seq,
-                    known.table_seq,
-                    captured_us,
-                    change.cells,
-                    change.changed
-                ])?;
-            }
-            note_counts(transaction, name, known)?;
-            Ok(true)
-        })?;
-        if !is_ours {
-            return Err(Error::Superseded);
-        }
-        for change in &pending {
-            let count = match change.op {
-                INSERT => &mut self.found.inserted,
-                UPDATE => &mut self.found.updated,
-                _ => &mut self.found.deleted,
-            };
-            *count += 1;
-        }
-        Ok(())
+        self.unwritten.clear();
+        self.findings.write(self.state, &mut self.known, &mut self.found)
     }
 
     /// Notes that the scan is over. `since`: the greatest value it saw, in canonical form; `full_scan_s`: when it began, if
     /// it read everything.
     pub(crate) fn finish(mut self, since: Option<&[u8]>, full_scan_s: Option<i64>) -> Result<Found, Error> {
         self.flush()?;
-        let Self { state, reader, name, .. } = &mut self;
-        state.write(|transaction| {
-            transaction.execute(
-                "UPDATE resource SET since = coalesce(?2, since), full_scan_s = coalesce(?3, full_scan_s), \
-                 deletes_confirmed = CASE WHEN ?3 IS NULL THEN deletes_confirmed ELSE 0 END \
-                 WHERE name = ?1 AND ?4 = (SELECT value FROM meta WHERE key = 'reader')",
-                params![&*name, since, full_scan_s, &*reader],
-            )
-        })?;
+        self.findings.end(self.state, since, full_scan_s)?;
         Ok(self.found)
     }
-}
-
-fn note_counts(transaction: &Transaction<'_>, name: &str, known: &Known) -> rusqlite::Result<usize> {
-    transaction.execute(
-        "UPDATE resource SET next_slot = ?2, rows = ?3, table_seq = ?4 WHERE name = ?1",
-        params![name, known.next_slot, known.rows, known.table_seq],
-    )
 }
 
 fn free_slots(connection: &Connection, resource: i64) -> rusqlite::Result<Vec<u32>> {
     let mut select =
         connection.prepare_cached("SELECT slot FROM free_slot WHERE resource = ?1 ORDER BY slot DESC")?;
     select.query_map([resource], |row| row.get(0))?.collect()
-}
-
-fn now_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

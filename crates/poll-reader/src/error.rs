@@ -88,8 +88,9 @@ pub enum Error {
     },
     /// The table may have been emptied by mistake, or be read as another user.
     #[error(
-        "{resource}: {gone} of {known} known rows are not there any more, more than max_delete_fraction = {limit} lets pass. \
-         Nothing was deleted. If they are gone indeed: cdc resync --table {resource} --confirm-deletes, and start again"
+        "{resource}: {gone} of {known} known rows are not there any more, more than max_delete_fraction = {limit} lets pass: the \
+         table may have been emptied by mistake, or the user sees fewer rows. Its deletes are held back until the rows are \
+         there again, or, if they are gone indeed: cdc resync --table {resource} --confirm-deletes"
     )]
     TooManyDeletes {
         /// Which.

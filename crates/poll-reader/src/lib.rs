@@ -14,6 +14,7 @@
 //! | `scan`, `family` | one reading of a resource, and the rows that belong to a root's |
 //! | `diff`, `bitmap` | what is new, different, gone |
 //! | `state`, `outbox`, `resync` | the file that knows, its end for the sender, its end for people |
+//! | `copy` | that file taken and put back |
 //! | `check` | what is not as it should be, before the start |
 //!
 //! `libodbc.c` stands in for the ODBC driver manager until it is needed: the program starts without one.
@@ -22,6 +23,7 @@ mod bitmap;
 mod canonical;
 mod check;
 mod control;
+mod copy;
 mod dialect;
 mod diff;
 mod error;
@@ -40,6 +42,7 @@ mod state;
 mod typed;
 
 pub use check::check;
+pub use copy::{Copied, checksum, copy, put_back};
 pub use dialect::Dialect;
 pub use diff::Found;
 pub use error::{Error, Refused};
@@ -47,5 +50,5 @@ pub use options::{Child, Options, Overlap, Relation, Resource, Since};
 pub use outbox::Outbox;
 pub use reader::{News, Reader};
 pub use resync::{Resync, resync};
-pub use scan::Scanned;
+pub use scan::{Held, Scanned};
 pub use schedule::{Beat, QuietHours, Schedule};

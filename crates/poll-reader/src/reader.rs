@@ -88,17 +88,23 @@ fn read(options: &Options, control: &Control) -> Result<(), Error> {
     for resource in &options.resources {
         due.push(Due::first(resource, &state, options.once)?);
     }
+    let mut question = None;
     loop {
         control.check()?;
-        let Some(next) = due.iter_mut().min_by_key(|due| due.at) else { return Ok(()) };
+        let Some(next) = next(&mut due, options.once) else {
+            if due.is_empty() {
+                return question.map_or(Ok(()), Err);
+            }
+            // Quiet hours.
+            control.sleep_until(Instant::now() + LOOK_EVERY)?;
+            continue;
+        };
         let wait = next.at.saturating_duration_since(Instant::now());
         if !wait.is_zero() {
             control.sleep_until(Instant::now() + wait.min(LOOK_EVERY))?;
-            next.look_at_the_clock();
-            continue;
-        }
-        if !options.once && next.resource.schedule.is_quiet(Zoned::now().time()) {
-            control.sleep_until(Instant::now() + LOOK_EVERY)?;
+            for due in &mut due {
+                due.look_again(&state)?;
+            }
             continue;
         }
         next.again();
@@ -108,12 +114,21 @@ fn read(options: &Options, control: &Control) -> Result<(), Error> {
         let mut around =
             Surroundings { session: &session, state: &mut state, reader, control, widths: &mut next.widths };
         let scanned = scan(&mut around, resource)?;
-        control.say(News::Scanned(scanned));
+        next.is_held = scanned.held.is_some();
         if options.once {
+            // The others are read nevertheless.
+            question = question.or_else(|| scanned.question());
             let name = resource.name.clone();
             due.retain(|due| due.resource.name != name);
         }
+        control.say(News::Scanned(scanned));
     }
+}
+
+/// The one to be read next, of those that may be now: another's quiet hours are no reason to wait.
+fn next<'d, 'r>(due: &'d mut [Due<'r>], once: bool) -> Option<&'d mut Due<'r>> {
+    let now = Zoned::now().time();
+    due.iter_mut().filter(|due| once || !due.resource.schedule.is_quiet(now)).min_by_key(|due| due.at)
 }
 
 /// When a resource is to be read.
@@ -122,13 +137,16 @@ struct Due<'r> {
     at: Instant,
     /// For those that go by the clock, which may be set meanwhile.
     by_clock: Option<Zoned>,
+    /// Its deletes wait for somebody's word.
+    is_held: bool,
     widths: Vec<Widths>,
 }
 
 impl<'r> Due<'r> {
     /// The first time at once, but by the clock where it was read before.
     fn first(resource: &'r Resource, state: &State, once: bool) -> Result<Self, Error> {
-        let mut due = Self { resource, at: Instant::now(), by_clock: None, widths: Vec::new() };
+        let mut due =
+            Self { resource, at: Instant::now(), by_clock: None, is_held: false, widths: Vec::new() };
         let waits = matches!(resource.schedule.beat, Beat::Cron(_)) && state.was_read(&resource.name)?;
         if waits && !once {
             due.again();
@@ -145,9 +163,20 @@ impl<'r> Due<'r> {
         }
     }
 
-    fn look_at_the_clock(&mut self) {
-        let Some(then) = &self.by_clock else { return };
-        let left = Duration::try_from(Zoned::now().duration_until(then)).unwrap_or(Duration::ZERO);
-        self.at = Instant::now() + left;
+    /// The clock may have been set, and somebody may have answered.
+    fn look_again(&mut self, state: &State) -> Result<(), Error> {
+        if let Some(then) = &self.by_clock {
+            let now = Zoned::now();
+            let left = Duration::try_from(now.duration_until(then)).unwrap_or(Duration::ZERO);
+            // Further away than it ever is: the clock was set back.
+            match left > self.resource.schedule.longest_pause(&now) {
+                true => self.again(),
+                false => self.at = Instant::now() + left,
+            }
+        }
+        if self.is_held && state.deletes_are_confirmed(&self.resource.name)? {
+            self.at = Instant::now();
+        }
+        Ok(())
     }
 }

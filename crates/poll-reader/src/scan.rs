@@ -38,6 +38,27 @@ pub struct Scanned {
     pub took: Duration,
     /// How much of that was waiting for the driver.
     pub fetching: Duration,
+    /// Why no row was called deleted, though some are gone.
+    pub held: Option<Held>,
+}
+
+/// Deletes that wait for somebody's word.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Held {
+    /// How many rows are gone.
+    pub gone: u64,
+    /// Of how many.
+    pub known: u64,
+    /// Which part may be.
+    pub limit: f64,
+}
+
+impl Scanned {
+    /// What somebody has to be asked.
+    pub fn question(&self) -> Option<Error> {
+        let Held { gone, known, limit } = self.held?;
+        Some(Error::TooManyDeletes { resource: self.resource.clone(), gone, known, limit })
+    }
 }
 
 /// What a scan needs beside its resource.
@@ -124,23 +145,20 @@ fn attempt(around: &mut Surroundings<'_>, resource: &Resource) -> Result<Scanned
     })?;
     fetching.set(fetching.get() + asked.elapsed());
     let is_full = bound.is_none();
-    if is_full {
-        let (gone, known) = diff.gone();
-        if gone as f64 > resource.max_delete_fraction * known as f64 && !diff.deletes_are_confirmed() {
-            diff.flush()?;
-            control.committed();
-            let (resource, limit) = (resource.name.clone(), resource.max_delete_fraction);
-            return Err(Error::TooManyDeletes { resource, gone, known, limit }.into());
-        }
+    let held = if is_full { held(&diff, resource) } else { None };
+    if is_full && held.is_none() {
         diff.delete_unseen(|| control.committed())?;
     }
     let scan = diff.scan();
+    // As long as somebody is asked, the next scan is a full one as well: it may find the rows again.
+    let is_done = held.is_none();
     let greatest = greatest.map(|cell| {
         let mut bytes = Vec::new();
         canonical::write(&cell, &mut bytes);
         bytes
     });
-    let found = diff.finish(greatest.as_deref(), is_full.then_some(began_s))?;
+    let found =
+        diff.finish(greatest.as_deref().filter(|_| is_done), (is_full && is_done).then_some(began_s))?;
     control.committed();
     pace.rest(control)?;
     Ok(Scanned {
@@ -150,7 +168,16 @@ fn attempt(around: &mut Surroundings<'_>, resource: &Resource) -> Result<Scanned
         found,
         took: started.elapsed(),
         fetching: fetching.get(),
+        held,
     })
+}
+
+/// Whether more are gone than may be.
+fn held(diff: &Diff<'_>, resource: &Resource) -> Option<Held> {
+    let (gone, known) = diff.gone();
+    let limit = resource.max_delete_fraction;
+    let is_too_many = gone as f64 > limit * known as f64 && !diff.deletes_are_confirmed();
+    is_too_many.then_some(Held { gone, known, limit })
 }
 
 /// The root's columns, and one for each kind of children.

@@ -44,7 +44,16 @@ impl Beat {
 impl Schedule {
     /// How long after a scan began the next one is due; `now` is when it began.
     pub(crate) fn pause(&self, now: &Zoned) -> Duration {
-        let pause = match &self.beat {
+        self.beat_after(now) + self.jitter.mul_f64(chance())
+    }
+
+    /// The same at most.
+    pub(crate) fn longest_pause(&self, now: &Zoned) -> Duration {
+        self.beat_after(now) + self.jitter
+    }
+
+    fn beat_after(&self, now: &Zoned) -> Duration {
+        match &self.beat {
             Beat::Every(interval) => *interval,
             Beat::Cron(cron) => cron
                 .find_next_occurrence(now, false)
@@ -52,8 +61,7 @@ impl Schedule {
                 .and_then(|next| Duration::try_from(now.duration_until(&next)).ok())
                 // No such time will ever come (30 February): look again tomorrow.
                 .unwrap_or(Duration::from_secs(24 * 3600)),
-        };
-        pause + self.jitter.mul_f64(chance())
+        }
     }
 
     /// Whether nothing is read now.

@@ -1,9 +1,12 @@
+mod lock;
+mod shape;
+
 use std::time::Duration;
 
-use event::{Column, TableName};
 use odbc_api::buffers::TextRowSet;
-use odbc_api::{Connection, ConnectionOptions, Cursor, DataType, ResultSetMetadata};
+use odbc_api::{Connection, ConnectionOptions, Cursor, ResultSetMetadata};
 
+pub(crate) use self::shape::Shape;
 use crate::dialect::{Dialect, View};
 use crate::error::Error;
 use crate::options::Relation;
@@ -18,19 +21,9 @@ pub(crate) struct Session {
     pub(crate) product: String,
 }
 
-/// The columns of a relation, and which of them are its primary key.
-#[derive(Debug)]
-pub(crate) struct Shape {
-    pub(crate) columns: Vec<Column>,
-    /// In key order.
-    pub(crate) key: Vec<usize>,
-}
-
 const LOGIN_TIMEOUT_S: u32 = 30;
 /// Longer than any name or type's name.
 const CATALOG_TEXT_BYTES: usize = 512;
-/// Longer than any plan.
-const PLAN_TEXT_BYTES: usize = 4 << 20;
 
 impl Session {
     /// Opens one. `dialect`: as configured, or none for what the driver says.
@@ -97,42 +90,6 @@ impl Session {
         lock.map_or(Ok(()), |statement| self.run(&statement))
     }
 
-    /// PostgreSQL fixes the view of a transaction at its first query, before that waits for the table. One that was
-    /// rewritten in between (ALTER TABLE … TYPE) shows no rows at all, without an error. `LOCK TABLE` takes no view: so it
-    /// comes first. Neither servers that refuse such a reading nor those that lock by themselves need this.
-    fn lock_statement<'r>(
-        &self,
-        relations: impl Iterator<Item = &'r Relation>,
-    ) -> Result<Option<String>, Error> {
-        let mut tables = Vec::new();
-        for relation in relations {
-            match relation {
-                Relation::Table(parts) => tables.push(self.dialect.table(parts)),
-                Relation::Query(query) => {
-                    let plan =
-                        self.texts_of(&format!("EXPLAIN (VERBOSE, FORMAT JSON) {query}"), PLAN_TEXT_BYTES)?;
-                    let lines = plan.into_iter().flatten().flatten().collect::<Vec<_>>().join("\n");
-                    scanned_tables(
-                        &serde_json::from_str(&lines).unwrap_or_default(),
-                        self.dialect,
-                        &mut tables,
-                    );
-                }
-            }
-        }
-        let mut lockable = Vec::new();
-        for table in tables {
-            let query = format!(
-                "SELECT 1 FROM pg_class WHERE oid = to_regclass({}) AND relkind IN ('r', 'p', 'v')",
-                self.dialect.literal(&table)
-            );
-            if !lockable.contains(&table) && !self.texts(&query)?.is_empty() {
-                lockable.push(table);
-            }
-        }
-        Ok((!lockable.is_empty()).then(|| format!("LOCK TABLE {} IN ACCESS SHARE MODE", lockable.join(", "))))
-    }
-
     /// Ends it. What was only read can't fail to be kept.
     pub(crate) fn end(&self) -> Result<(), Error> {
         match self.dialect.end() {
@@ -183,91 +140,6 @@ impl Session {
         }
         Ok(rows)
     }
-
-    /// What a relation's columns are.
-    pub(crate) fn shape(&self, resource: &TableName, relation: &Relation) -> Result<Shape, Error> {
-        let shape = match relation {
-            Relation::Table(parts) => match self.dialect.columns_query(parts) {
-                Some(query) => self.shape_by_catalog(&query)?,
-                None => self.shape_by_driver(parts)?,
-            },
-            Relation::Query(query) => Shape { columns: self.of_query(query)?, key: Vec::new() },
-        };
-        match (shape.columns.is_empty(), relation) {
-            (true, Relation::Table(parts)) => Err(Error::NoTable { table: parts.join(".") }),
-            (true, Relation::Query(_)) => Err(Error::Columns {
-                resource: resource.clone(),
-                problem: "the query has no columns".to_owned(),
-            }),
-            (false, _) => Ok(shape),
-        }
-    }
-
-    fn shape_by_catalog(&self, query: &str) -> Result<Shape, Error> {
-        let mut columns = Vec::new();
-        let mut key = Vec::new();
-        for (position, row) in self.texts(query)?.into_iter().enumerate() {
-            let mut fields = row.into_iter();
-            let mut field = || fields.next().flatten();
-            let (name, type_name, oid, modifier, place) = (field(), field(), field(), field(), field());
-            columns.push(Column {
-                name: name.unwrap_or_default(),
-                type_name: type_name.unwrap_or_default(),
-                type_oid: number(oid).unwrap_or(0),
-                type_modifier: number(modifier).unwrap_or(-1),
-            });
-            if let Some(place) = number::<u32>(place) {
-                key.push((place, position));
-            }
-        }
-        key.sort_unstable();
-        Ok(Shape { columns, key: key.into_iter().map(|(_, position)| position).collect() })
-    }
-
-    /// ODBC's own catalog.
-    fn shape_by_driver(&self, parts: &[String]) -> Result<Shape, Error> {
-        let query = format!("SELECT * FROM {} WHERE 1 = 0", self.dialect.table(parts));
-        let columns = self.of_query(&query)?;
-        let failed = || Error::statement("asking for the primary key");
-        let (schema, table) = match parts {
-            [.., schema, table] => (Some(schema.as_str()), table.as_str()),
-            [table] => (None, table.as_str()),
-            [] => (None, ""),
-        };
-        let mut key = Vec::new();
-        for row in self.connection.primary_keys(None, schema, table).map_err(failed())? {
-            let row = row.map_err(failed())?;
-            let name = row.column.as_str().ok().flatten().unwrap_or_default();
-            if let Some(position) = columns.iter().position(|column| column.name == name) {
-                key.push((row.key_seq, position));
-            }
-        }
-        key.sort_unstable();
-        Ok(Shape { columns, key: key.into_iter().map(|(_, position)| position).collect() })
-    }
-
-    fn of_query(&self, query: &str) -> Result<Vec<Column>, Error> {
-        let failed = || Error::statement("preparing the query");
-        let mut prepared = self.connection.prepare(query).map_err(failed())?;
-        let count = u16::try_from(prepared.num_result_cols().map_err(failed())?).unwrap_or_default();
-        let mut columns = Vec::new();
-        for number in 1..=count {
-            let name = prepared.col_name(number).map_err(failed())?;
-            let data_type = prepared.col_data_type(number).map_err(failed())?;
-            let is_unsigned = prepared.column_is_unsigned(number).unwrap_or(false);
-            let type_name = usual_name(data_type, is_unsigned && self.dialect == Dialect::Mysql);
-            columns.push(Column { name, type_name, type_oid: 0, type_modifier: -1 });
-        }
-        drop(prepared);
-        let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
-        if let Some(query) = self.dialect.types_query(query, &names) {
-            let types = self.texts(&query)?.into_iter().next().unwrap_or_default();
-            for (column, type_name) in columns.iter_mut().zip(types) {
-                column.type_name = type_name.unwrap_or_else(|| "text".to_owned());
-            }
-        }
-        Ok(columns)
-    }
 }
 
 /// The connection string with what the driver has to be told, where it says nothing else.
@@ -283,47 +155,6 @@ fn with_defaults(connection_string: &str, dialect: Dialect) -> String {
         }
     }
     whole
-}
-
-/// The tables that a plan reads.
-fn scanned_tables(plan: &serde_json::Value, dialect: Dialect, tables: &mut Vec<String>) {
-    match plan {
-        serde_json::Value::Array(parts) => {
-            parts.iter().for_each(|part| scanned_tables(part, dialect, tables))
-        }
-        serde_json::Value::Object(node) => {
-            let name = |key: &str| node.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
-            if let (Some(schema), Some(table)) = (name("Schema"), name("Relation Name")) {
-                tables.push(dialect.table(&[schema, table]));
-            }
-            node.values().for_each(|part| scanned_tables(part, dialect, tables));
-        }
-        _ => {}
-    }
-}
-
-fn number<N: std::str::FromStr>(text: Option<String>) -> Option<N> {
-    text?.trim().parse().ok()
-}
-
-/// What ODBC's types are usually called in SQL.
-fn usual_name(data_type: DataType, is_unsigned: bool) -> String {
-    let name = match data_type {
-        DataType::Bit => "bit",
-        DataType::TinyInt => "tinyint",
-        DataType::SmallInt => "smallint",
-        DataType::Integer => "int",
-        DataType::BigInt => "bigint",
-        DataType::Numeric { .. } | DataType::Decimal { .. } => "decimal",
-        DataType::Real => "real",
-        DataType::Float { .. } | DataType::Double => "double",
-        DataType::Date => "date",
-        DataType::Time { .. } => "time",
-        DataType::Timestamp { .. } => "timestamp",
-        DataType::Binary { .. } | DataType::Varbinary { .. } | DataType::LongVarbinary { .. } => "varbinary",
-        _ => "varchar",
-    };
-    if is_unsigned { format!("{name} unsigned") } else { name.to_owned() }
 }
 
 #[cfg(test)]

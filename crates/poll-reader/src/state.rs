@@ -76,14 +76,18 @@ impl State {
         folder.join(FILE)
     }
 
-    /// Opens the file, and makes it if there is none.
+    /// Opens the file in a pipeline's folder, and makes it if there is none.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
-        let path = Self::file(folder);
-        let failed = |source| Error::State { path: path.clone(), source };
-        make_private(&path)
-            .map_err(|error| Error::ForeignState { path: path.clone(), problem: error.to_string() })?;
-        let connection = Connection::open(&path).map_err(failed)?;
-        let mut state = Self { connection, path: path.clone() };
+        Self::at(&Self::file(folder))
+    }
+
+    /// The same, wherever it is.
+    pub(crate) fn at(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::State { path: path.to_owned(), source };
+        make_private(path)
+            .map_err(|error| Error::ForeignState { path: path.to_owned(), problem: error.to_string() })?;
+        let connection = Connection::open(path).map_err(failed)?;
+        let mut state = Self { connection, path: path.to_owned() };
         // FULL: an event may be sent only once a power cut can't make it another one. 64 MB of pages at most.
         state
             .connection
@@ -211,6 +215,13 @@ impl State {
         Ok(was.map_err(self.failed())?.unwrap_or_default())
     }
 
+    /// Whether somebody said that its rows may go.
+    pub(crate) fn deletes_are_confirmed(&self, name: &TableName) -> Result<bool, Error> {
+        let query = "SELECT deletes_confirmed FROM resource WHERE name = ?1";
+        let are = self.connection.query_row(query, [name.to_string()], |row| row.get(0)).optional();
+        Ok(are.map_err(self.failed())?.unwrap_or_default())
+    }
+
     /// The schema that a number stands for.
     pub(crate) fn shape(&self, number: i64) -> Result<Arc<TableSchema>, Error> {
         let query = "SELECT definition FROM shape WHERE id = ?1";
@@ -224,13 +235,13 @@ impl State {
 
 /// What is on its way to the sink is nobody else's business.
 #[cfg(unix)]
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
 #[cfg(not(unix))]
-fn make_private(_path: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(_path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

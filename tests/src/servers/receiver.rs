@@ -18,6 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
+use crate::random::Random;
+
 /// A web server of the tests' own that takes batches, or does not, as a test wants it.
 pub struct Receiver {
     port: u16,
@@ -68,7 +70,31 @@ impl Receiver {
         Self::serve(answer, None)
     }
 
-    /// The same by TLS, with this certificate and key in PEM.
+    /// Fails half the time, in all the ways there are.
+    pub fn moody(mut random: Random) -> Self {
+        Self::start(move |_| {
+            if random.once_in(2) {
+                return *random.pick(&[
+                    Reply::Status(200),
+                    Reply::Status(204),
+                    Reply::Slow(Duration::from_millis(5)),
+                ]);
+            }
+            *random.pick(&[
+                Reply::Status(500),
+                Reply::Status(502),
+                Reply::Status(408),
+                Reply::Status(409),
+                Reply::With(429, "retry-after", "0"),
+                Reply::With(503, "retry-after", "Tue, 15 Nov 1994 08:12:31 GMT"),
+                Reply::Hang,
+                Reply::Cut,
+                Reply::TakenAndCut,
+            ])
+        })
+    }
+
+    /// Answers as this says, by TLS with this certificate and key in PEM.
     pub fn with_tls(
         certificate: &Path,
         key: &Path,

@@ -16,35 +16,11 @@ use serde_json::Value;
 
 use crate::setup::{Setup, assert_done, assert_says, source, wait_until_caught_up};
 
-/// Fails half the time, in all the ways there are.
-fn moody(mut random: Random) -> impl FnMut(&Post) -> Reply + Send + 'static {
-    move |_| {
-        if random.once_in(2) {
-            return *random.pick(&[
-                Reply::Status(200),
-                Reply::Status(204),
-                Reply::Slow(Duration::from_millis(5)),
-            ]);
-        }
-        *random.pick(&[
-            Reply::Status(500),
-            Reply::Status(502),
-            Reply::Status(408),
-            Reply::Status(409),
-            Reply::With(429, "retry-after", "0"),
-            Reply::With(503, "retry-after", "Tue, 15 Nov 1994 08:12:31 GMT"),
-            Reply::Hang,
-            Reply::Cut,
-            Reply::TakenAndCut,
-        ])
-    }
-}
-
 #[test]
 fn a_receiver_that_fails_half_the_time_gets_everything_in_order_over_kills() {
     let seed = seed("http::half");
     let mut random = Random::new(seed);
-    let receiver = Receiver::start(moody(random.fork()));
+    let receiver = Receiver::moody(random.fork());
     let database = Database::any_postgres(&mut random);
     let session = database.session();
     create_tables(&session, 100, seed);
@@ -79,7 +55,7 @@ fn a_receiver_that_fails_half_the_time_gets_everything_in_order_over_kills() {
 #[test]
 fn several_requests_at_once_keep_the_order_of_each_key() {
     let seed = seed("http::lanes");
-    let receiver = Receiver::start(moody(Random::new(seed)));
+    let receiver = Receiver::moody(Random::new(seed));
     let mut setup = Setup::new("http-lanes");
     setup.configure("", &json(&receiver, "concurrency = 4\nbatch_events = 10\ntimeout_ms = 300"));
     setup.start_streaming();

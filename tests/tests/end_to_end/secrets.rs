@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use end_to_end::connector::binary;
-use end_to_end::servers::{Authority, Nats, Postgres};
+use end_to_end::servers::{Authority, Nats, Postgres, Receiver, Reply};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::least::guarded_kafka;
@@ -61,6 +61,14 @@ fn are_told_nobody() {
              [sink.kafka.sasl]\nmechanism = \"SCRAM-SHA-512\"\nusername = \"secret\"\n{password}\n{more}"
         )
     };
+    let receiver = Receiver::start(|post| {
+        let is_right = post.header("authorization") == Some("Bearer swordfish");
+        Reply::Status(if is_right && post.path.starts_with("/changes?") { 200 } else { 401 })
+    });
+    let to_http = |keys: &str| {
+        let url = format!("url = \"{}?key=swordfish&more\"\n", receiver.url());
+        format!("[sink.http]\n{url}{keys}\n[format]\nkind = \"json\"\n")
+    };
     let nats_at = |login: &str| nats.url().replace("//", &format!("//{login}"));
     let run = |source: &str, sink: &str, says: &'static str| Run {
         source: source.to_owned(),
@@ -70,6 +78,10 @@ fn are_told_nobody() {
     };
     const OF_SOURCE: &[(&str, &str)] = &[("CDC__SOURCE__POSTGRES__PASSWORD", "swordfish")];
     const OF_KAFKA: &[(&str, &str)] = &[("CDC__SINK__KAFKA__SASL__PASSWORD", "swordfish")];
+    const OF_HTTP: &[(&str, &str)] = &[
+        ("CDC__SINK__HTTP__TOKEN", "swordfish"),
+        ("CDC__SINK__HTTP__HMAC_SECRET", "swordfish of a signature"),
+    ];
     const OF_NATS: &[(&str, &str)] = &[("CDC__SINK__NATS__TOKEN", "swordfish")];
     let broker = kafka.listener("LOGIN");
     let password_file = |file: &str| format!("password_file = \"{file}\"");
@@ -94,6 +106,12 @@ fn are_told_nobody() {
             variables: OF_NATS,
             ..run(&good, &to_nats(&format!("servers = [\"{}\"]\n", nats.url())), "streaming")
         },
+        run(
+            &good,
+            &to_http(&format!("token_file = \"{right}\"\nheader_files = {{ X-Key = \"{right}\" }}")),
+            "streaming",
+        ),
+        Run { variables: OF_HTTP, ..run(&good, &to_http(""), "streaming") },
         // Refused.
         run(&url(":wrong-swordfish", &here), &file, "CDC-PG-005"),
         run(&(url("", &here) + &password_file(&wrong)), &file, "CDC-PG-005"),
@@ -105,10 +123,12 @@ fn are_told_nobody() {
             "CDC-SINK-009",
         ),
         run(&good, &to_kafka(&broker, &password_file(&wrong), ""), "CDC-SINK-004"),
+        run(&good, &to_http(&format!("token_file = \"{wrong}\"")), "CDC-SINK-004"),
         // Out of reach.
         run(&url(":swordfish", "127.0.0.1:1"), &file, "CDC-PG-003"),
         run(&good, &to_nats("servers = [\"nats://swordfish@127.0.0.1:1\"]\n"), "CDC-SINK-003"),
         run(&good, &to_kafka("127.0.0.1:1", &password_file(&right), ""), "CDC-SINK-003"),
+        run(&good, "[sink.http]\nurl = \"http://127.0.0.1:1/?key=swordfish\"\n", "CDC-SINK-003"),
         // TLS where there is none.
         run(&url(":swordfish", &here).replace("\"\n", "?sslmode=require\"\n"), &file, "CDC-PG-004"),
         run(
@@ -117,7 +137,18 @@ fn are_told_nobody() {
             "CDC-SINK-0",
         ),
         run(&good, &to_kafka(&broker, &password_file(&right), "[sink.kafka.tls]\n"), "CDC-SINK-0"),
+        run(
+            &good,
+            &to_http(&format!("token_file = \"{right}\"")).replace("http://", "https://"),
+            "CDC-SINK-008",
+        ),
         // Not even read.
+        run(&good, "[sink.http]\nurl = \"ftp://h/?key=swordfish\"\n", "CDC-CONFIG-"),
+        run(
+            &good,
+            "[sink.http]\nurl = \"https://h/?key=swordfish\"\ntimeout_ms = \"soon\"\n",
+            "CDC-CONFIG-004",
+        ),
         run("url = [\"postgres://u:swordfish@h/d\"]\n", &file, "CDC-CONFIG-004"),
         run(&good, &to_kafka(&broker, "password = \"swordfish\"", ""), "CDC-CONFIG-004"),
         run(&good, &to_nats("servers = [\"nats://h\"]\ntoken = \"swordfish\"\n"), "CDC-CONFIG-004"),

@@ -47,11 +47,7 @@ fn status_and_metrics_tell_of_scans() {
     let mut world = World::new("told", &postgres(&server, "postgres"), resources);
     world.cdc.start();
     world.cdc.wait_for_log("scanned");
-    let status = || {
-        let output = world.cdc.run(&["status", "--json"]);
-        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("a report")
-    };
-    let report = status();
+    let report = world.status();
     assert_eq!(report["scans"][0]["resource"], "public.t");
     assert_eq!(report["scans"][0]["rows"], 2);
     assert_eq!(report["state"]["name"], "streaming");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use end_to_end::connector::Connector;
-use end_to_end::servers::{Mysql, Postgres};
+use end_to_end::servers::{Mysql, Post, Postgres};
 use serde_json::Value;
 
 /// A pipeline from a polled database into a file.
@@ -21,7 +21,9 @@ pub struct Replica {
     pub tables: HashMap<String, BTreeMap<String, Value>>,
     /// The events that count, in order, each once.
     pub events: Vec<Value>,
-    seqs: HashMap<String, u64>,
+    /// The epoch, and the last number in it.
+    seqs: HashMap<String, (u64, u64)>,
+    went_back: bool,
 }
 
 /// Settings of Postgres's driver.
@@ -70,25 +72,45 @@ impl World {
 
     /// Waits until so many events have come.
     pub fn wait_for_events(&mut self, count: usize) -> Replica {
-        let sink = self.sink.clone();
-        self.cdc.wait_until("enough events have come", || Replica::of(&sink).events.len() >= count);
-        self.replica()
+        self.wait_for("enough events", |replica| replica.events.len() >= count)
     }
 
     /// Waits until the consumer's rows are these.
     pub fn wait_for_rows(&mut self, table: &str, rows: &BTreeMap<String, Value>) {
+        self.wait_for("the source's rows", |replica| replica.tables.get(table) == Some(rows));
+    }
+
+    /// Waits until what the consumer has is as it should be.
+    pub fn wait_for(&mut self, what: &str, is_there: impl Fn(&Replica) -> bool) -> Replica {
         let sink = self.sink.clone();
-        self.cdc.wait_until("the sink is the source", || Replica::of(&sink).tables.get(table) == Some(rows));
+        self.cdc.wait_until(what, || is_there(&Replica::of(&sink)));
+        self.replica()
+    }
+
+    /// What `cdc status --json` says.
+    pub fn status(&self) -> Value {
+        let output = self.cdc.run(&["status", "--json"]);
+        serde_json::from_slice(&output.stdout).expect("a report")
     }
 }
 
 impl Replica {
     fn of(file: &Path) -> Self {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        // The last line may be half written.
+        Self::of_events(text.split_inclusive('\n').map_while(|line| line.strip_suffix('\n')))
+    }
+
+    /// Of what a receiver took.
+    pub fn of_posts(posts: &[Post]) -> Self {
+        let events: Vec<String> = posts.iter().flat_map(Post::json).map(|event| event.to_string()).collect();
+        Self::of_events(events.iter().map(String::as_str))
+    }
+
+    fn of_events<'l>(lines: impl Iterator<Item = &'l str>) -> Self {
         let mut replica = Self::default();
         let mut by_id: HashMap<String, String> = HashMap::new();
-        for line in fs::read_to_string(file).unwrap_or_default().split_inclusive('\n') {
-            // The last line may be half written.
-            let Some(line) = line.strip_suffix('\n') else { break };
+        for line in lines {
             let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
             if event["op"] == "schema" {
                 continue;
@@ -105,17 +127,26 @@ impl Replica {
 
     fn take(&mut self, event: Value) {
         let table = format!("{}.{}", event["schema"].as_str().unwrap(), event["table"].as_str().unwrap());
-        let seq = self.seqs.entry(table.clone()).or_default();
+        let epoch = event["epoch"].as_u64().unwrap();
+        let (last, seq) = self.seqs.entry(table.clone()).or_insert((epoch, 0));
+        assert!(epoch >= *last, "an epoch that was over: {event}");
+        if epoch > *last {
+            (*last, *seq) = (epoch, 0);
+            self.went_back = true;
+        }
         *seq += 1;
         assert_eq!(event["table_seq"], *seq, "a hole or a disorder: {event}");
         let rows = self.tables.entry(table).or_default();
         let key = event["key"].to_string();
-        match event["op"].as_str().unwrap() {
-            "insert" => assert!(rows.insert(key, event["after"].clone()).is_none(), "there already: {event}"),
-            "update" => assert!(rows.insert(key, event["after"].clone()).is_some(), "not there: {event}"),
-            "delete" => assert!(rows.remove(&key).is_some(), "not there: {event}"),
+        let (op, after) = (event["op"].as_str().unwrap(), event["after"].clone());
+        let before = if op == "delete" { rows.remove(&key) } else { rows.insert(key, after) };
+        let was_there = match op {
+            "insert" => false,
+            "update" | "delete" => true,
             other => panic!("{other}: {event}"),
-        }
+        };
+        // Whoever goes on from a copy does not know what was told after it.
+        assert!(self.went_back || before.is_some() == was_there, "{before:?}, then {event}");
         self.events.push(event);
     }
 

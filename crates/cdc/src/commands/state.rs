@@ -1,14 +1,16 @@
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+mod archive;
+mod polled;
+
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
 
+use self::archive::Content;
 use crate::cli::StateCommand;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::diagnostics::Problem;
 use crate::exit::ExitStatus;
 use crate::store::Store;
@@ -20,17 +22,21 @@ struct Label {
     pipeline: String,
     version: String,
     unix_seconds: u64,
+    /// Of a polled database's state, which has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
 }
 
 const FORMAT: u32 = 1;
 const LABEL: &str = "cdc-state.json";
 const CHECKPOINT: &str = "checkpoint";
-/// A checkpoint of tens of thousands of tables has a few MB.
-const LARGEST_BYTES: u64 = 1 << 30;
 
 /// Writes a copy of what a pipeline remembers, or puts one in its place.
 pub(crate) async fn state(config: &Config, command: &StateCommand) -> Result<ExitStatus, Problem> {
+    let is_polled = matches!(config.source, Source::Odbc(_));
     let done = match command {
+        StateCommand::Backup { file } if is_polled => polled::backup(config, file)?,
+        StateCommand::Restore { file } if is_polled => polled::restore(config, file)?,
         StateCommand::Backup { file } => backup(config, file).await?,
         StateCommand::Restore { file } => restore(config, file).await?,
     };
@@ -41,69 +47,23 @@ pub(crate) async fn state(config: &Config, command: &StateCommand) -> Result<Exi
 
 /// A checkpoint is replaced as a whole, so a copy is whole whenever it is made.
 async fn backup(config: &Config, file: &Path) -> Result<String, Problem> {
-    let name = config.pipeline.name.as_str();
-    let Some(checkpoint) = Store::peek(config).await? else {
-        let what = format!("there is no state of {name} in {}", config.pipeline.folder().display());
-        let help = "it never ran with this state_dir; see --state-dir";
-        return Err(Problem::new(ExitStatus::Failed, "CDC-CLI-016", what, help));
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    let label = Label { format: FORMAT, pipeline: name.to_owned(), version, unix_seconds: now };
-    // A label has nothing that JSON can't hold.
-    let label = serde_json::to_vec(&label).unwrap_or_default();
+    let Some(checkpoint) = Store::peek(config).await? else { return Err(nothing(config)) };
+    let label = Label::new(config, None);
     let content = checkpoint.to_bytes(CHECKPOINT)?;
-    write(file, now, &[(LABEL, &label), (CHECKPOINT, &content)]).map_err(|error| unwritable(file, &error))?;
-    Ok(format!("{name} at {} is in {}", place(&checkpoint), file.display()))
-}
-
-/// Never half of it under the file's name, and on the disk when it is there.
-fn write(file: &Path, unix_seconds: u64, members: &[(&str, &[u8])]) -> io::Result<()> {
-    let mut temporary = file.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let written = File::create(&temporary).and_then(|created| {
-        let mut archive = tar::Builder::new(created);
-        for (name, content) in members {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(content.len() as u64);
-            header.set_mode(0o600);
-            header.set_mtime(unix_seconds);
-            archive.append_data(&mut header, name, *content)?;
-        }
-        archive.into_inner()?.sync_all()?;
-        fs::rename(&temporary, file)?;
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
-    });
-    if written.is_err() {
-        _ = fs::remove_file(&temporary);
-    }
-    written
+    archive::write(
+        file,
+        label.unix_seconds,
+        &[(LABEL, label.content()), (CHECKPOINT, Content::Bytes(content))],
+    )
+    .map_err(|error| unwritable(file, &error))?;
+    Ok(format!("{} at {} is in {}", label.pipeline, place(&checkpoint), file.display()))
 }
 
 /// The folder's lock keeps it from a running pipeline.
 async fn restore(config: &Config, file: &Path) -> Result<String, Problem> {
-    let name = config.pipeline.name.as_str();
-    let members = read(file).map_err(|error| unreadable(file, &error.to_string()))?;
-    let member =
-        |name: &str| members.get(name).ok_or_else(|| unreadable(file, &format!("it holds no {name}")));
-    let label: Label =
-        serde_json::from_slice(member(LABEL)?).map_err(|error| unreadable(file, &error.to_string()))?;
-    if label.format != FORMAT {
-        return Err(unreadable(
-            file,
-            &format!("its format is {}, this program knows {FORMAT}", label.format),
-        ));
-    }
-    if label.pipeline != name {
-        return Err(foreign(format!(
-            "{} is of the pipeline {}, not of {name}",
-            file.display(),
-            label.pipeline
-        )));
-    }
-    let copy = Checkpoint::from_bytes(member(CHECKPOINT)?, &file.display().to_string())?;
+    let label = Label::of(file, config)?;
+    let content = archive::member(file, CHECKPOINT).map_err(|error| unreadable(file, &error.to_string()))?;
+    let copy = Checkpoint::from_bytes(&content, &file.display().to_string())?;
     let mut store = Store::open(config)?;
     // One that can't be read is what a copy is for.
     let present = store.load().await.ok().flatten();
@@ -115,8 +75,7 @@ async fn restore(config: &Config, file: &Path) -> Result<String, Problem> {
             file.display()
         )));
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let aside = store.set_aside(now).await?;
+    let aside = store.set_aside(now()).await?;
     store.save(&copy).await?;
     let was = match (present, aside) {
         (Some(present), Some(aside)) => format!("; it was at {}, which is kept as {aside}", place(&present)),
@@ -124,28 +83,59 @@ async fn restore(config: &Config, file: &Path) -> Result<String, Problem> {
         _ => String::new(),
     };
     Ok(format!(
-        "{name} goes on at {}{was}. What was delivered after that is sent again, under the same IDs, if the database still \
+        "{} goes on at {}{was}. What was delivered after that is sent again, under the same IDs, if the database still \
          has it; `cdc check` tells",
+        label.pipeline,
         place(&copy)
     ))
 }
 
-fn read(file: &Path) -> io::Result<BTreeMap<String, Vec<u8>>> {
-    let mut archive = tar::Archive::new(File::open(file)?);
-    let mut members = BTreeMap::new();
-    for entry in archive.entries()? {
-        let entry = entry?;
-        let name = entry.path()?.display().to_string();
-        let mut content = Vec::new();
-        entry.take(LARGEST_BYTES).read_to_end(&mut content)?;
-        members.insert(name, content);
+impl Label {
+    fn new(config: &Config, checksum: Option<String>) -> Self {
+        Self {
+            format: FORMAT,
+            pipeline: config.pipeline.name.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            unix_seconds: now(),
+            checksum,
+        }
     }
-    Ok(members)
+
+    fn content(&self) -> Content<'static> {
+        // A label has nothing that JSON can't hold.
+        Content::Bytes(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Of a copy, which must be of this pipeline.
+    fn of(file: &Path, config: &Config) -> Result<Self, Problem> {
+        let unreadable = |why: String| unreadable(file, &why);
+        let content = archive::member(file, LABEL).map_err(|error| unreadable(error.to_string()))?;
+        let label: Self = serde_json::from_slice(&content).map_err(|error| unreadable(error.to_string()))?;
+        if label.format != FORMAT {
+            return Err(unreadable(format!("its format is {}, this program knows {FORMAT}", label.format)));
+        }
+        let name = config.pipeline.name.as_str();
+        if label.pipeline != name {
+            let (file, other) = (file.display(), &label.pipeline);
+            return Err(foreign(format!("{file} is of the pipeline {other}, not of {name}")));
+        }
+        Ok(label)
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn place(checkpoint: &Checkpoint) -> String {
     let position = checkpoint.position.as_ref().map(super::status::position);
     format!("{}, epoch {}", position.unwrap_or_else(|| "its beginning".to_owned()), checkpoint.epoch)
+}
+
+fn nothing(config: &Config) -> Problem {
+    let (name, folder) = (config.pipeline.name.as_str(), config.pipeline.folder());
+    let what = format!("there is no state of {name} in {}", folder.display());
+    Problem::new(ExitStatus::Failed, "CDC-CLI-016", what, "it never ran with this state_dir; see --state-dir")
 }
 
 fn unwritable(file: &Path, error: &io::Error) -> Problem {

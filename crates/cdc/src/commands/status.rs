@@ -92,6 +92,14 @@ fn table(report: &Report) -> String {
         let found = format!("{inserted} inserted, {updated} updated, {deleted} deleted");
         let when = format!("{} ago, in {:.1} s", duration(scan.seconds_ago), scan.seconds);
         line("scan", format!("{}: {} {kind} rows, {found} ({when})", scan.resource, scan.rows));
+        if scan.held_deletes > 0 {
+            let (rows, name) = (scan.held_deletes, &scan.resource);
+            let answer = format!("cdc resync --table {name} --confirm-deletes");
+            line(
+                "",
+                format!("HELD BACK: {rows} more are gone, too many at once. If that is right: {answer}"),
+            );
+        }
     }
     line("retries", report.retries.to_string());
     if report.dead_letters > 0 {

@@ -141,6 +141,17 @@ fn passwords(text: &str) -> Vec<Range<usize>> {
                 .map(|range| start + range.start..start + range.end),
         );
     }
+    // What a web server is told by the query of its address may be a token, whatever that is called.
+    for (at, _) in text.match_indices("://") {
+        let scheme = text.get(..at).unwrap_or_default();
+        let rest = text.get(at..).unwrap_or_default();
+        let rest = rest.get(..rest.find(['"', ' ']).unwrap_or(rest.len())).unwrap_or_default();
+        if (scheme.ends_with("http") || scheme.ends_with("https"))
+            && let Some(query) = rest.find('?')
+        {
+            found.push(at + query + 1..at + rest.len());
+        }
+    }
     // Also `sslpassword=`. `password = "…"` of TOML is the business of `secret_values`.
     for (at, name) in text.match_indices("password=") {
         let start = at + name.len();
@@ -228,6 +239,8 @@ mod tests {
             ("nats://hunter2@h:4222", "nats://***@h:4222"),
             ("nats://u:hunter2@h:4222", "nats://u:***@h:4222"),
             ("host=h password=hunter2 user=cdc", "host=h password=*** user=cdc"),
+            ("https://h/in?key=hunter2&x=hunter2", "https://h/in?***"),
+            ("https://h/in", "https://h/in"),
         ] {
             assert_eq!(SecretUrl::from(url).to_string(), shown, "{url}");
             assert_eq!(format!("{:?}", SecretUrl::from(url)), shown, "{url}");
@@ -258,12 +271,13 @@ mod tests {
     fn a_redacted_file_keeps_every_place() {
         let text = "[source.postgres]\nurl = \"postgres://cdc:hünter2@h/shop\" # ünicode\npassword = \"hunter2\"\n\
                     password_file = \"/run/secrets/pg\"\r\nproperties = { \"sasl.password\" = \"hunter2\", x = \"y\" }\n\
-                    broken password = 'hunter2";
+                    url = \"https://h/in?key=hünter2&x='hünter2\" # and on\nbroken password = 'hunter2";
         let shown = redact(text);
         assert_eq!(shown.len(), text.len());
         assert!(!shown.contains("nter2"), "{shown}");
         assert!(shown.contains("password_file = \"/run/secrets/pg\"\r\n"), "{shown}");
         assert!(shown.contains("# ünicode"), "{shown}");
+        assert!(shown.contains("https://h/in?*") && shown.contains("# and on"), "{shown}");
     }
 
     proptest::proptest! {

@@ -2,10 +2,10 @@
 //!
 //! There is no checkpoint beside the outbox, nor are there fences and loads: the first scan finds all rows new.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use event::{BatchLimits, BatchPool, Encoder, Sink, TableName};
+use event::{BatchLimits, BatchPool, Encoder, Failure as _, Sink, TableName};
 use poll_reader::{News, Options, Outbox, Reader, Scanned};
 use tokio::task::block_in_place;
 use tokio::time::timeout;
@@ -74,6 +74,7 @@ impl Pipeline {
         let limits =
             BatchLimits { bytes: (budget_bytes / 8).clamp(64 << 10, 1 << 20), ..BatchLimits::default() };
         let status = self.status.as_ref();
+        let mut asked = BTreeSet::new();
         let mut first = FirstScans::of(&options, &outbox, status)?;
         let mut emptying = Emptying {
             sink,
@@ -104,6 +105,7 @@ impl Pipeline {
                         past.was_accepted = true;
                         first.scanned(&scanned, status);
                         say(&scanned);
+                        ask(&scanned, &mut asked, status);
                         status.scanned(&scanned);
                     }
                     Some(News::Done) | None => {
@@ -228,6 +230,9 @@ impl FirstScans {
     }
 
     fn scanned(&mut self, scanned: &Scanned, status: &Status) {
+        if scanned.held.is_some() {
+            return;
+        }
         if let Some(before) = self.0.remove(&scanned.resource) {
             status.table_loaded(&scanned.resource, scanned.found.rows.saturating_sub(before), true);
             if self.0.is_empty() {
@@ -238,7 +243,7 @@ impl FirstScans {
 }
 
 fn say(scanned: &Scanned) {
-    let Scanned { resource, scan, is_full, found, took, fetching } = scanned;
+    let Scanned { resource, scan, is_full, found, took, fetching, held } = scanned;
     tracing::info!(
         table = %resource,
         scan,
@@ -247,10 +252,23 @@ fn say(scanned: &Scanned) {
         inserted = found.inserted,
         updated = found.updated,
         deleted = found.deleted,
+        held = held.map(|held| held.gone),
         took_ms = took.as_millis() as u64,
         fetching_ms = fetching.as_millis() as u64,
         "scanned"
     );
+}
+
+/// Once, and not after each scan that finds the same.
+fn ask(scanned: &Scanned, asked: &mut BTreeSet<TableName>, status: &Status) {
+    let Some(question) = scanned.question() else {
+        asked.remove(&scanned.resource);
+        return;
+    };
+    if asked.insert(scanned.resource.clone()) {
+        tracing::warn!(code = question.code(), error = %question, "deletes are held back");
+        status.trouble(&question);
+    }
 }
 
 fn refuse(request: ControlRequest) {

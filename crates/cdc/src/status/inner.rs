@@ -212,6 +212,7 @@ impl Inner {
             inserted: scanned.found.inserted,
             updated: scanned.found.updated,
             deleted: scanned.found.deleted,
+            held_deletes: scanned.held.map_or(0, |held| held.gone),
             seconds: scanned.took.as_secs_f64(),
             fetching_seconds: scanned.fetching.as_secs_f64(),
             seconds_ago: 0,

@@ -154,6 +154,9 @@ pub(crate) struct ScanReport {
     pub(crate) inserted: u64,
     pub(crate) updated: u64,
     pub(crate) deleted: u64,
+    /// Rows that are gone, more than may be: nobody is told until somebody says so, or they are there again.
+    #[serde(default)]
+    pub(crate) held_deletes: u64,
     pub(crate) seconds: f64,
     /// Of these, waiting for the driver.
     pub(crate) fetching_seconds: f64,
