@@ -54,11 +54,27 @@ fn received(frames: &mut Frames, bytes: &[u8], read_len: usize, in_pieces: bool)
 }
 
 fn packets() -> Vec<Vec<u8>> {
-    [0, 1, 4, 70_000, FULL - 1, FULL, FULL + 1, 3, 2 * FULL, 2 * FULL + 9, 8192, 8192]
-        .iter()
-        .enumerate()
-        .map(|(number, len)| (0..*len).map(|at| (number + at % 251) as u8).collect())
-        .collect()
+    [
+        0,
+        1,
+        4,
+        70_000,
+        LARGE - 1,
+        LARGE,
+        3 * LARGE,
+        FULL - 1,
+        FULL,
+        FULL + 1,
+        3,
+        2 * FULL,
+        2 * FULL + 9,
+        8192,
+        8192,
+    ]
+    .iter()
+    .enumerate()
+    .map(|(number, len)| (0..*len).map(|at| (number + at % 251) as u8).collect())
+    .collect()
 }
 
 #[test]
