@@ -274,7 +274,7 @@ fn explain(error: Error, flavour: Flavour, user: &str, server_id: u32) -> Error 
                 .iter()
                 .any(|part| message.contains(part)) =>
         {
-            Refusal::Purged { flavour: flavour, missing: message, tables: "all tables".to_owned() }.into()
+            Refusal::Purged { flavour, missing: message, tables: "all tables".to_owned() }.into()
         }
         FATAL_READING_BINLOG
             if message.contains("position > file size") || message.contains("impossible position") =>
