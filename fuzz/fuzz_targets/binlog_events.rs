@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use decoder::binlog::{Checksum, Event, Format, Header, RowPlan};
 use libfuzzer_sys::fuzz_target;
 
-/// The server is MariaDB if the first byte is odd.
+// The server is MariaDB if the first byte is odd.
 fuzz_target!(|data: &[u8]| {
     let Some((server, mut rest)) = data.split_first() else { return };
     let mut format = Format::before_description(Checksum::None);

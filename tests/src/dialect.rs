@@ -25,7 +25,8 @@ impl Dialect {
         if url.starts_with("mysql:") { Self::Mysql } else { Self::Postgres }
     }
 
-    pub(crate) fn quoted(self, name: &str) -> String {
+    /// A name as SQL has it.
+    pub fn quoted(self, name: &str) -> String {
         match self {
             Self::Postgres => format!("\"{}\"", name.replace('"', "\"\"")),
             Self::Mysql => format!("`{}`", name.replace('`', "``")),

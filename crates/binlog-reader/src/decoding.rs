@@ -213,7 +213,7 @@ impl Decoding {
                 let message = String::from_utf8_lossy(message).into_owned();
                 return Err(Refusal::Incident { place: tail.place_text(), message }.into());
             }
-            Event::StatementInput => return Err(statement(tail, "the input of a statement")),
+            Event::StatementInput => return Err(self.statement_in_log(tail, "the input of a statement")),
             Event::FormatDescription(_)
             | Event::Rotate { .. }
             | Event::PreviousGtids(_)
@@ -404,14 +404,16 @@ impl Decoding {
         self.tables.rows(tail, rows, transaction, own, output)
     }
 
+    /// A change that is not told as rows.
+    pub(crate) fn statement_in_log(&self, tail: &Tail, what: &str) -> Error {
+        let (flavour, place) = (self.system.flavour, tail.place_text());
+        Refusal::Statement { flavour, place, what: what.to_owned() }.into()
+    }
+
     fn taken_back(&self, tail: &Tail) -> Error {
         let table = self.tables.any_sent().unwrap_or_else(|| TableName::new("", ""));
         Refusal::TakenBack { place: tail.place_text(), table }.into()
     }
-}
-
-fn statement(tail: &Tail, what: &str) -> Error {
-    Refusal::Statement { place: tail.place_text(), what: what.to_owned() }.into()
 }
 
 fn outside(tail: &Tail, what: &str) -> Error {

@@ -37,6 +37,7 @@ pub(crate) struct Dump {
     /// Where events are kept that are too large for memory; none: where the system keeps such files.
     spool: Option<PathBuf>,
     server: Endpoint,
+    flavour: Flavour,
     user: String,
     server_id: u32,
 }
@@ -89,6 +90,7 @@ impl Dump {
             event: Current::Packet,
             spool: options.spool.clone(),
             server: options.connection.endpoint(),
+            flavour: system.flavour,
             user: options.connection.user().to_owned(),
             server_id,
         };
@@ -97,7 +99,7 @@ impl Dump {
             dump.wire.command(&request::register(server_id)).await?;
             dump.wire.send(&request::dump(server_id, system, from)).await
         };
-        asked.await.map_err(|error| explain(error, &dump.user, server_id))?;
+        asked.await.map_err(|error| dump.explain(error))?;
         // What the server has against it, it says in place of the first event.
         dump.wait().await?;
         dump.wire.begin("reading the log");
@@ -127,7 +129,7 @@ impl Dump {
     /// Takes the next event if it has come; whether it has.
     pub(crate) fn take(&mut self) -> Result<bool, Error> {
         loop {
-            if self.advance().map_err(|error| explain(error, &self.user, self.server_id))? {
+            if self.advance().map_err(|error| self.explain(error))? {
                 return Ok(true);
             }
             let Some(filled) = self.wire.fill().now_or_never() else { return Ok(false) };
@@ -193,6 +195,10 @@ impl Dump {
         Error::File { what: "compressed transaction", path, source: Arc::new(error) }
     }
 
+    fn explain(&self, error: Error) -> Error {
+        explain(error, self.flavour, &self.user, self.server_id)
+    }
+
     /// Ends the connection.
     pub(crate) async fn close(self) {
         self.wire.close().await;
@@ -252,7 +258,7 @@ async fn free_server_id(session: &mut Session, system: &System) -> Result<u32, E
 }
 
 /// What the server has against sending its log: most of it has one number, and the message tells which.
-fn explain(error: Error, user: &str, server_id: u32) -> Error {
+fn explain(error: Error, flavour: Flavour, user: &str, server_id: u32) -> Error {
     /// `ER_SLAVE_SAME_ID` (MariaDB).
     const SAME_ID: u16 = 4052;
     let Error::Server { error: said, .. } = &error else { return error };
@@ -268,7 +274,7 @@ fn explain(error: Error, user: &str, server_id: u32) -> Error {
                 .iter()
                 .any(|part| message.contains(part)) =>
         {
-            Refusal::Purged { missing: message, tables: "all tables".to_owned() }.into()
+            Refusal::Purged { flavour, missing: message, tables: "all tables".to_owned() }.into()
         }
         FATAL_READING_BINLOG
             if message.contains("position > file size") || message.contains("impossible position") =>

@@ -133,8 +133,7 @@ impl Decoding {
                     self.tables.news.push(TableNews::Rewritten(table.clone()));
                 }
                 Effect::Rows => {
-                    let what = "DML".to_owned();
-                    return Err(Refusal::Statement { place: tail.place_text(), what }.into());
+                    return Err(self.statement_in_log(tail, "DML"));
                 }
                 Effect::Unknown => {
                     tracing::warn!(

@@ -9,6 +9,7 @@
 //! table's definition as it is (a metadata lock) until the unit is read, so that no `ALTER TABLE` or `TRUNCATE` comes in
 //! between.
 
+mod prepared;
 mod reading;
 mod worker;
 
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::prepared::Undecided;
 use self::reading::Reading;
 pub(crate) use self::reading::selected;
 use self::worker::Statements;
@@ -44,6 +46,7 @@ pub struct Loader {
     guard: Option<Session>,
     spare: Vec<Session>,
     last_load_id: i64,
+    undecided: Undecided,
     reading: Option<Reading>,
 }
 
@@ -71,7 +74,14 @@ impl Loader {
     /// When the server refuses.
     pub async fn open(options: &Options) -> Result<Self, Error> {
         let guard = Some(Session::open(&options.connection).await?);
-        Ok(Self { options: options.clone(), guard, spare: Vec::new(), last_load_id: 0, reading: None })
+        Ok(Self {
+            options: options.clone(),
+            guard,
+            spare: Vec::new(),
+            last_load_id: 0,
+            undecided: Undecided::default(),
+            reading: None,
+        })
     }
 
     /// The outer error is a failure, the inner one a reason not to begin.
@@ -86,6 +96,9 @@ impl Loader {
         if !expected.has_snapshots() && expected.bytes > LOCKED_BYTES {
             let engine = expected.engine;
             return Err(Refusal::NoSnapshot { table: name.clone(), engine }.into());
+        }
+        if let Some(xid) = self.undecided.left(guard).await? {
+            return Ok(Err(not_decided(name, &xid)));
         }
         let count = if is_large(&expected, self.options.load_unit_rows) {
             self.options.load_workers.max(1)
@@ -111,6 +124,11 @@ impl Loader {
                 return Ok(Err(Begun::NotYet(format!("{name} {blocker}"))));
             }
             Err(error) => return Err(error),
+        }
+        if let Some(xid) = self.undecided.wait(lock).await? {
+            lock.execute("UNLOCK TABLES").await?;
+            self.spare.extend(workers.into_iter().chain(reader));
+            return Ok(Err(not_decided(name, &xid)));
         }
         try_join_all(workers.iter_mut().map(|worker| worker::take_snapshot(worker, name))).await?;
         let (file, limit) = system::log_end(lock).await?;
@@ -274,6 +292,12 @@ impl Load for Loader {
 const DEFINITION_CHANGED: u16 = 1412;
 /// `ER_BAD_DB_ERROR`, `ER_NO_SUCH_TABLE`.
 const GONE: [u16; 2] = [1049, 1146];
+
+fn not_decided(name: &TableName, xid: &str) -> Begun {
+    Begun::NotYet(format!(
+        "{name} may have been changed by the transaction {xid}, which is prepared, and neither committed nor rolled back"
+    ))
+}
 
 fn is_large(found: &Found, unit_rows: u64) -> bool {
     found.rows > PARALLEL_ROWS.min(unit_rows.saturating_add(unit_rows / 2)) && found.has_snapshots()

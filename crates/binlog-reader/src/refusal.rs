@@ -2,6 +2,7 @@ use event::{Explanation, Finding, TableName};
 
 use crate::error::Error;
 use crate::session::{quote_name, quote_table, quote_text};
+use crate::system::Flavour;
 
 /// What keeps a pipeline from running until a person decides or mends something. Each says what was found, why going
 /// on would lose or invent rows, and what to do.
@@ -34,8 +35,8 @@ use crate::session::{quote_name, quote_table, quote_text};
 #[allow(missing_docs)]
 pub enum Refusal {
     NoLog,
-    Statement { place: String, what: String },
-    Purged { missing: String, tables: String },
+    Statement { flavour: Flavour, place: String, what: String },
+    Purged { flavour: Flavour, missing: String, tables: String },
     OtherServer { expected: String, found: String, tables: String },
     Diverged { extra: String, tables: String },
     ServerIdTaken { server_id: u32, said: String },
@@ -43,7 +44,7 @@ pub enum Refusal {
     NoTables { account: String },
     Incident { place: String, message: String },
     Decoding { place: String, error: decoder::Error },
-    Undefined { place: String, table: TableName, problem: String },
+    Undefined { flavour: Flavour, place: String, table: TableName, problem: String },
     PreparedGone { place: String, xid: String, from: String },
     TakenBack { place: String, table: TableName },
     Rules { table: TableName, problem: String },
@@ -96,19 +97,19 @@ impl Refusal {
                 "set log_bin in its configuration file, with binlog_format = ROW and binlog_row_metadata = FULL, and \
                  restart it",
             ),
-            Self::Statement { place, what } => Explanation::new(
+            Self::Statement { flavour, place, what } => Explanation::new(
                 format!("at {place} the log has a change as a statement and not as rows ({what})"),
                 "which rows it changed can't be told from the log",
                 "set binlog_format = ROW, also in the session that wrote this, and start over with a new snapshot of \
                  the tables that it wrote to: cdc snapshot --new-epoch",
             )
-            .with_sql(["SET PERSIST binlog_format = ROW;".to_owned()]),
-            Self::Purged { missing, tables } => Explanation::new(
+            .with_sql(set(*flavour, "binlog_format", "ROW")),
+            Self::Purged { flavour, missing, tables } => Explanation::new(
                 format!("the server has purged a part of its binary log that is still needed: {missing}"),
                 format!("changes in it are lost to this pipeline, of {tables}"),
                 "start over with cdc snapshot --new-epoch, and let the server keep its log for longer",
             )
-            .with_sql(["SET PERSIST binlog_expire_logs_seconds = 604800;".to_owned()]),
+            .with_sql(set(*flavour, "binlog_expire_logs_seconds", "604800")),
             Self::OtherServer { expected, found, tables } => Explanation::new(
                 format!("the checkpoint is of server {expected}, and this is {found}"),
                 format!(
@@ -150,12 +151,12 @@ impl Refusal {
                 "nothing is skipped, so the pipeline stops here",
                 "report it with this message, which holds no row values",
             ),
-            Self::Undefined { place, table, problem } => Explanation::new(
+            Self::Undefined { flavour, place, table, problem } => Explanation::new(
                 format!("at {place} there are rows of {table}, and {problem}"),
                 "what its columns mean would be a guess",
                 "let the log say it, and load the table again: cdc snapshot --table",
             )
-            .with_sql(["SET PERSIST binlog_row_metadata = FULL;".to_owned()]),
+            .with_sql(set(*flavour, "binlog_row_metadata", "FULL")),
             Self::PreparedGone { place, xid, from } => Explanation::new(
                 format!("at {place} the transaction {xid} is committed, whose rows are at {from}, which is not there any more"),
                 "its changes are lost to this pipeline",
@@ -199,7 +200,8 @@ impl Refusal {
             Self::SnapshotTooLong { table, minutes } => Explanation::new(
                 format!("{table} was being read under one snapshot for more than {minutes} minutes"),
                 "the server keeps all that was changed since then for as long as a snapshot is held",
-                "raise [load] snapshot_max_minutes, give the sink more room, or give the table a key of one integer column:                  then it is read range by range",
+                "raise [load] snapshot_max_minutes, give the sink more room, or give the table a key of one integer column: \
+                 then it is read range by range",
             ),
             Self::NoSnapshot { table, engine } => Explanation::new(
                 format!("{table} is large, and its engine {engine} can't show it as it was at one moment"),
@@ -233,6 +235,18 @@ impl Refusal {
         let sql = format!("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {}@'%';", quote_text(user));
         Self::Rights { user: user.to_owned(), said: said.to_owned(), sql }
     }
+}
+
+/// A setting for good.
+pub(crate) fn set(flavour: Flavour, name: &str, value: &str) -> [String; 1] {
+    [match flavour {
+        Flavour::Mysql => format!("SET PERSIST {name} = {value};"),
+        Flavour::Mariadb => {
+            format!(
+                "SET GLOBAL {name} = {value}; -- and in the server's configuration file: a restart forgets it"
+            )
+        }
+    }]
 }
 
 impl From<&Refusal> for Finding {

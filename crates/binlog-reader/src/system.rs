@@ -205,7 +205,7 @@ async fn check_there(session: &mut Session, position: &BinlogPosition, tables: &
     if files.iter().all(|(file, _)| file.number != offset.file) {
         let missing = missing(session, position).await?;
         let missing = missing.unwrap_or_else(|| format!("its file number {}", offset.file));
-        return Err(Refusal::Purged { missing, tables: tables.to_owned() }.into());
+        return Err(purged(session, missing, tables));
     }
     Ok(())
 }
@@ -217,9 +217,14 @@ async fn check_not_purged(
     tables: &str,
 ) -> Result<(), Error> {
     match missing(session, position).await? {
-        Some(missing) => Err(Refusal::Purged { missing, tables: tables.to_owned() }.into()),
+        Some(missing) => Err(purged(session, missing, tables)),
         None => Ok(()),
     }
+}
+
+fn purged(session: &Session, missing: String, tables: &str) -> Error {
+    let flavour = if session.is_mariadb() { Flavour::Mariadb } else { Flavour::Mysql };
+    Refusal::Purged { flavour, missing, tables: tables.to_owned() }.into()
 }
 
 /// Purged transactions that were not delivered, as far as GTIDs tell.

@@ -99,8 +99,10 @@ impl Tables {
         name: &TableName,
         output: &mut Output<'_, '_>,
     ) -> Result<Option<TableDefinition>, Error> {
-        let undefined =
-            |problem: String| Refusal::Undefined { place: tail.place_text(), table: name.clone(), problem };
+        let undefined = |problem: String| {
+            let (flavour, place) = (self.flavour, tail.place_text());
+            Refusal::Undefined { flavour, place, table: name.clone(), problem }
+        };
         let at = LogPlace::from(tail.begin());
         let shapes = &mut *output.remembered.shapes;
         let known = shapes.get(name, at).filter(|shape| !shape.is_empty());

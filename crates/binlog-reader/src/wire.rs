@@ -104,7 +104,7 @@ impl Wire {
         }
     }
 
-    /// What has come of a packet that is too large for one frame, as long as it was not moved on to.
+    /// What has come of a large packet, as long as it was not moved on to.
     pub(crate) fn large(&self) -> Option<&[u8]> {
         self.frames.large()
     }

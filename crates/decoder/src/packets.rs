@@ -77,6 +77,8 @@ impl Default for Packet {
 const HEADER_LEN: usize = 4;
 /// A part of this length is followed by another one.
 const FULL: usize = 0xFF_FFFF;
+/// From this length on a packet can be had in pieces: a few of this size in memory are no matter.
+const LARGE: usize = 1 << 20;
 /// A frame's header: its length, its number, and its length unpacked, or 0 where it is not compressed.
 const FRAME_HEADER_LEN: usize = 7;
 /// What servers can be set to take and to send, and a marker byte before an event.
@@ -163,11 +165,11 @@ impl Frames {
         }
     }
 
-    /// The beginning of a packet in several parts, before its first part is whole.
+    /// The beginning of a large packet, before its first part is whole.
     pub fn large(&self) -> Option<&[u8]> {
         let (header, rest) = self.bytes().split_first_chunk::<HEADER_LEN>()?;
         let is_new = self.packet == Packet::Coming { joined: 0 };
-        (is_new && part_len(header) == FULL).then_some(rest)
+        (is_new && part_len(header) >= LARGE).then_some(rest)
     }
 
     /// In place of [`advance`](Self::advance), for a packet that was seen to be [`large`](Self::large): its next bytes, which

@@ -16,30 +16,7 @@ pub(super) struct Mirror(Mysql);
 impl Mirror {
     /// Begins to follow: before any table is there.
     pub(super) fn of(source: &Mysql) -> Self {
-        let mut settings = vec![("server_id", "2"), ("binlog_row_metadata", "FULL")];
-        let follow = match source.release() {
-            Release::Mysql => {
-                // The users that it has of its own already.
-                settings.push(("replica_skip_errors", "1396"));
-                format!(
-                    "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = {}, SOURCE_USER = 'root', \
-                 SOURCE_AUTO_POSITION = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 1000, \
-                 GET_SOURCE_PUBLIC_KEY = 1; START REPLICA",
-                    source.port()
-                )
-            }
-            Release::Mariadb(_) => {
-                settings.push(("log_slave_updates", "ON"));
-                format!(
-                    "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = {}, MASTER_USER = 'root', \
-                     MASTER_SSL_VERIFY_SERVER_CERT = 0, MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1; START SLAVE",
-                    source.port()
-                )
-            }
-        };
-        let mirror = Mysql::with_settings(source.release(), &settings);
-        mirror.query(&follow);
-        Self(mirror)
+        Self(source.replica(&[("binlog_row_metadata", "FULL")]))
     }
 
     /// Lets go of the source, which is about to be killed: MariaDB's replica skips as many events of the next transaction
@@ -60,7 +37,7 @@ impl Mirror {
 
     /// Reads it to its end; nothing is written any more.
     pub(super) fn read(&self, source: &Mysql, session: &Session) -> History {
-        self.catch_up(source);
+        self.0.wait_for(source);
         let mut begins = HashMap::new();
         for file in source.binlog_files() {
             let number = file_number(&file);
@@ -78,29 +55,6 @@ impl Mirror {
             history.tables.insert(name.table.to_string(), rows.named().map(tuple).collect());
         }
         history
-    }
-
-    fn catch_up(&self, source: &Mysql) {
-        let is_over = match source.release() {
-            Release::Mysql => {
-                let executed = source.value("SELECT replace(@@gtid_executed, '\\n', '')");
-                // The client writes a newline as two characters.
-                let executed = executed.replace("\\n", "");
-                format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{executed}', 100)")
-            }
-            Release::Mariadb(_) => {
-                let end = source.value("SELECT @@gtid_binlog_pos");
-                format!("SELECT MASTER_GTID_WAIT('{end}', 100)")
-            }
-        };
-        let ended = self.0.value(&is_over);
-        if ended != "0" {
-            let state = match source.release() {
-                Release::Mysql => "SHOW REPLICA STATUS",
-                Release::Mariadb(_) => "SHOW SLAVE STATUS",
-            };
-            panic!("the replica did not follow: {:?}", self.0.query(state));
-        }
     }
 }
 

@@ -23,6 +23,7 @@ mod pgbouncer;
 mod postgres;
 mod proxy;
 mod receiver;
+mod replica;
 
 pub use certificates::Authority;
 pub use kafka::Kafka;

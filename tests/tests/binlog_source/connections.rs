@@ -1,7 +1,7 @@
 //! How a reader gets in, and what it says when it does not.
 
-use binlog_reader::{Config, Error, Session};
-use end_to_end::servers::Release;
+use binlog_reader::{Config, Error, Options, Session};
+use end_to_end::servers::{Authority, Proxy, Release};
 use event::Failure as _;
 
 use crate::world::{Reader, World, lines};
@@ -59,6 +59,7 @@ async fn tls_is_checked_as_far_as_it_is_asked() {
     assert!(encrypted("").await.unwrap());
     assert!(encrypted("ssl-mode=REQUIRED").await.unwrap());
     let authority = world.mysql.data_folder().join("ca.pem");
+    assert!(encrypted(&format!("ssl-mode=VERIFY_CA&ssl-ca={}", authority.display())).await.unwrap());
     // The certificate that a server makes for itself is for no host.
     let own = format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={}", authority.display());
     let error = encrypted(&own).await.unwrap_err();
@@ -69,6 +70,77 @@ async fn tls_is_checked_as_far_as_it_is_asked() {
     let refused = Session::open(&plain.config("root", "ssl-mode=REQUIRED")).await.unwrap_err();
     assert_eq!(refused.code(), "CDC-MY-004", "{refused}");
     Session::open(&plain.config("root", "")).await.unwrap();
+}
+
+/// The authority alone: whatever the certificate is for, and only if it is the authority's.
+#[tokio::test]
+async fn an_authority_is_checked_without_a_name() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let ca = authority.file("ca.pem");
+    for (release, reload) in
+        [(Release::Mysql, "ALTER INSTANCE RELOAD TLS"), (Release::Mariadb("11.8"), "FLUSH SSL")]
+    {
+        authority.expired_server("presented", "db.example");
+        let (certificate, key) = (authority.file("presented.pem"), authority.file("presented.key"));
+        let settings = [("ssl_ca", &*ca), ("ssl_cert", &certificate), ("ssl_key", &key)];
+        let mut world = World::with_settings(release, &settings);
+        world.run("CREATE TABLE mark (id int PRIMARY KEY)");
+        let position = world.position().await;
+        world.run("INSERT INTO mark VALUES (1)");
+        let attempt_both = async |world: &mut World, parameters: &str| {
+            world.options.connection = world.config("root", parameters);
+            let sql = attempt(&world.options.connection).await.map(drop);
+            // The log comes over a connection of its own.
+            (sql, Reader::open(&world.options, position.clone()).await.map(drop))
+        };
+        let trusting =
+            |authority: &Authority| format!("ssl-mode=VERIFY_CA&ssl-ca={}", authority.file("ca.pem"));
+        let (sql, log) = attempt_both(&mut world, &trusting(&authority)).await;
+        for error in [sql.unwrap_err(), log.unwrap_err()] {
+            assert_eq!(error.code(), "CDC-MY-004", "{error}");
+            assert!(error.to_string().contains("expired"), "{error}");
+        }
+        authority.server("presented", "db.example");
+        world.mysql.query(reload);
+        for parameters in [trusting(&authority), format!("ssl-ca={ca}")] {
+            let (sql, log) = attempt_both(&mut world, &parameters).await;
+            sql.unwrap();
+            log.unwrap();
+        }
+        let (sql, log) = attempt_both(&mut world, &trusting(&other)).await;
+        for error in [sql.unwrap_err(), log.unwrap_err()] {
+            assert_eq!(error.code(), "CDC-MY-004", "{error}");
+        }
+        let named = format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}");
+        let (sql, log) = attempt_both(&mut world, &named).await;
+        for error in [sql.unwrap_err(), log.unwrap_err()] {
+            assert_eq!(error.code(), "CDC-MY-004", "{error}");
+            assert!(error.to_string().contains("db.example"), "{error}");
+        }
+    }
+}
+
+/// A server without news says that it is there. One that does not even do that is gone, whatever the connection looks like.
+#[tokio::test]
+async fn a_connection_that_fell_silent_is_given_up() {
+    let world = World::new(Release::Mysql);
+    world.run("CREATE TABLE mark (id int PRIMARY KEY)");
+    let proxy = Proxy::to(world.mysql.port());
+    let url = format!("mysql://root@127.0.0.1:{}/", proxy.port());
+    let options = Options { connection: Config::parse(&url).unwrap(), ..world.options.clone() };
+    // It waits for longer than the other one.
+    let mut idle = world.reader().await;
+    let mut silent = Reader::open(&options, world.position().await).await.unwrap();
+    proxy.stall();
+    let error = loop {
+        tokio::select! {
+            told = idle.wait() => assert_eq!(told.unwrap().len(), 0),
+            told = silent.wait() => break told.unwrap_err(),
+        }
+    };
+    assert_eq!((error.code(), error.is_retryable()), ("CDC-MY-011", true), "{error}");
+    world.run("INSERT INTO mark VALUES (1)");
+    idle.until_mark(1).await;
 }
 
 /// Without the privilege the log is refused with the GRANT that is missing.
@@ -145,11 +217,17 @@ async fn a_large_compressed_transaction_comes_whole() {
         "CREATE TABLE mark (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, body varbinary(1000))",
     );
     let position = world.position().await;
-    // What is random stays as large as it is: more than one packet of the protocol.
+    // What is random stays as large as it is: first a part of a packet of the protocol, then more than one.
+    let insert = |from: usize, to: usize| {
+        format!(
+            "INSERT INTO t WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to}) \
+             SELECT i, RANDOM_BYTES(1000) FROM n; "
+        )
+    };
     world.run(&format!(
-        "SET binlog_transaction_compression = ON, cte_max_recursion_depth = {ROWS}; \
-         INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS}) \
-         SELECT i, RANDOM_BYTES(1000) FROM n; INSERT INTO mark VALUES (1)"
+        "SET binlog_transaction_compression = ON, cte_max_recursion_depth = {ROWS}; {}{}INSERT INTO mark VALUES (1)",
+        insert(1, 3000),
+        insert(3001, ROWS)
     ));
     let folder = tempfile::tempdir().unwrap();
     for (parameters, spool) in [("", None), ("compression-algorithms=zlib", Some(folder.path()))] {

@@ -1,6 +1,7 @@
 //! What a transaction's statements become.
 
 use end_to_end::servers::Release;
+use event::Failure as _;
 
 use crate::world::{World, lines};
 
@@ -131,5 +132,52 @@ async fn prepared_transactions_come_where_they_are_committed() {
         let rows: Vec<_> = events.iter().filter(|event| event["op"] != "schema").collect();
         assert_eq!((rows[0]["tx"]["seq"].as_u64(), rows[1]["tx"]["seq"].as_u64()), (Some(1), Some(2)));
         assert_eq!(rows[1]["table_seq"], 5);
+    }
+}
+
+/// Their rows stand where they were prepared, and the server does not keep its log for them.
+#[tokio::test]
+async fn the_rows_of_a_prepared_transaction_may_be_purged() {
+    for (release, settings) in [
+        (Release::Mysql, &[][..]),
+        // Else it keeps what no replica has read.
+        (Release::Mariadb("11.8"), &[("slave_connections_needed_for_purge", "0")]),
+    ] {
+        let world = World::with_settings(release, settings);
+        world.run(TABLES);
+        let mut reader = world.reader().await;
+        world.run("XA START 'late'; INSERT INTO orders VALUES (1, 'x'); XA END 'late'; XA PREPARE 'late'");
+        world.run("FLUSH BINARY LOGS; INSERT INTO mark VALUES (1)");
+        assert_eq!(lines(&reader.until_mark(1).await), [""; 0]);
+        let files = || world.mysql.query("SHOW BINARY LOGS");
+        let last = files().pop().unwrap().remove(0);
+        // MariaDB keeps a file until all that is in it has reached the engine, whatever is asked of it.
+        while files().len() > 1 {
+            world.run(&format!("PURGE BINARY LOGS TO '{last}'"));
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        world.run("XA COMMIT 'late'");
+        let error = reader.failure().await;
+        assert_eq!((error.code(), error.is_retryable()), ("CDC-MY-030", false), "{error}");
+        assert!(error.to_string().contains("X'6c617465'"), "{error}");
+    }
+}
+
+/// What a table without transactions has is there, but the log has no room for it: the server says so in the log.
+#[tokio::test]
+async fn a_log_that_lacks_something_stops_the_reader() {
+    for release in Release::ALL {
+        let settings = [("max_binlog_stmt_cache_size", "4096"), ("binlog_stmt_cache_size", "4096")];
+        let world = World::with_settings(release, &settings);
+        world.run(TABLES);
+        world.run("CREATE TABLE log (id int PRIMARY KEY, note varchar(2000)) ENGINE = MyISAM");
+        let mut reader = world.reader().await;
+        let rows: Vec<_> = (0..90).map(|id| format!("({id}, REPEAT('x', 1000))")).collect();
+        let mut session = world.session().await;
+        let refused = session.execute(&format!("INSERT INTO shop.log VALUES {}", rows.join(", "))).await;
+        refused.unwrap_err();
+        let error = reader.failure().await;
+        assert_eq!((error.code(), error.is_retryable()), ("CDC-MY-027", false), "{release:?}: {error}");
+        assert!(error.to_string().contains("binlog.0000"), "{error}");
     }
 }

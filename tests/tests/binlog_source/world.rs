@@ -118,10 +118,15 @@ impl Reader {
 
     /// Takes in what comes next; events of transactions that are over.
     pub(crate) async fn more(&mut self) -> Result<Vec<Value>, Error> {
+        soon("an event", self.wait()).await
+    }
+
+    /// The same, however long it takes.
+    pub(crate) async fn wait(&mut self) -> Result<Vec<Value>, Error> {
         let mut batch = self.pool.batch();
         let mut remembered =
             Remembered { fences: &mut self.fences, shapes: &mut self.shapes, prepared: &mut self.prepared };
-        soon("an event", self.stream.fill(&mut batch, &mut remembered)).await?;
+        self.stream.fill(&mut batch, &mut remembered).await?;
         let ended = batch.reached().map_or(0, |reached| reached.messages);
         let mut events = parse(&batch);
         let open = events.split_off(ended);

@@ -53,7 +53,11 @@ fn stays_small_where_transactions_are_compressed() {
 
 #[test]
 fn stays_small_where_events_are_compressed() {
-    let database = Database::mysql_with(Release::Mariadb("11.8"), &[("log_bin_compress", "ON")]);
+    // Else what is as short as these rows is not compressed.
+    let database = Database::mysql_with(
+        Release::Mariadb("11.8"),
+        &[("log_bin_compress", "ON"), ("log_bin_compress_min_len", "10")],
+    );
     measure(&database, "null", "[sink.null]");
 }
 

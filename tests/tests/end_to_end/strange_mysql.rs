@@ -2,9 +2,10 @@
 //! is missing.
 
 use std::fs;
+use std::time::Duration;
 
 use end_to_end::connector::Connector;
-use end_to_end::servers::{Authority, Mysql, Proxy, Release};
+use end_to_end::servers::{Authority, Mysql, Proxy, Release, Stop};
 use end_to_end::session::Session;
 
 use crate::setup::assert_says;
@@ -89,7 +90,14 @@ fn a_statement_in_the_log() {
              SET SESSION binlog_format = ROW",
         );
         assert_eq!(setup.cdc.wait(), Some(1), "{}", setup.cdc.log_text());
-        let words = ["CDC-MY-021", "binlog.0000", "binlog_format = ROW", "cdc snapshot --new-epoch"];
+        // MariaDB has no PERSIST.
+        let remedy = match release {
+            Release::Mysql => "SET PERSIST binlog_format = ROW",
+            Release::Mariadb(_) => {
+                "SET GLOBAL binlog_format = ROW; -- and in the server's configuration file"
+            }
+        };
+        let words = ["CDC-MY-021", "binlog.0000", remedy, "cdc snapshot --new-epoch"];
         assert_says(&setup.cdc.log_text(), &words);
         // It is still there.
         setup.assert_refused(1, &words);
@@ -145,7 +153,7 @@ fn a_log_that_was_purged() {
         // Not while the server has not noticed yet that its reader is gone.
         while mysql.binlog_files().len() > 1 {
             mysql.query(&format!("PURGE BINARY LOGS TO '{}'", last.file_name().unwrap().to_str().unwrap()));
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(50));
         }
         setup.assert_refused(1, &["CDC-MY-022", "orders", "cdc snapshot --new-epoch"]);
         setup.begin_anew();
@@ -196,6 +204,43 @@ fn another_server_behind_the_same_address() {
     }
 }
 
+/// The transaction is decided on the server that took over, whose log has its rows at another place: everything is loaded
+/// again, but not before it is decided.
+#[test]
+fn a_standby_takes_over_with_a_transaction_that_is_prepared() {
+    for release in BOTH {
+        let mut mysql = Mysql::with_settings(release, &[("binlog_row_metadata", "FULL")]);
+        let standby = mysql.replica(&[("binlog_row_metadata", "FULL")]);
+        let proxy = Proxy::to(mysql.port());
+        let mut setup = MysqlSetup::on(&mysql, "undecided");
+        setup.url = setup.url.replace(&format!(":{}/", setup.port), &format!(":{}/", proxy.port()));
+        setup.configure("", &setup.file_sink());
+        setup.session.execute("CREATE TABLE more (id int PRIMARY KEY)");
+        setup.start_streaming();
+        let name = setup.name.clone();
+        mysql.query(&format!(
+            "USE `{name}`; XA START 'a'; INSERT INTO more VALUES (1), (2); XA END 'a'; XA PREPARE 'a'"
+        ));
+        setup.write_some();
+        setup.catch_up();
+        standby.wait_for(&mysql);
+        mysql.stop(Stop::Kill);
+        standby.query(if release == Release::Mysql { "STOP REPLICA" } else { "STOP SLAVE" });
+        proxy.aim(standby.port());
+        setup.session = Session::open_mysql(&standby, &name);
+        setup.cdc.wait_for_log("all tables are loaded again");
+        let lines = setup.cdc.log().len();
+        // Time for a load that does not wait.
+        std::thread::sleep(Duration::from_secs(2));
+        standby.query("XA COMMIT 'a'");
+        setup.cdc.wait_for_log_after(lines, "streaming");
+        setup.write_some();
+        setup.catch_up();
+        assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
+        setup.assert_nothing_lost();
+    }
+}
+
 #[test]
 fn two_readers_with_one_server_id() {
     let mysql = shared(Release::Mysql);
@@ -216,7 +261,7 @@ fn two_readers_with_one_server_id() {
         if !second.is_running() {
             break &mut second;
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
     };
     assert_eq!(ended.wait(), Some(1), "{}", ended.log_text());
     assert_says(&ended.log_text(), &words);

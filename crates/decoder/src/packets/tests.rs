@@ -1,3 +1,5 @@
+mod received;
+
 use std::io::Write as _;
 
 use flate2::Compression;
@@ -44,43 +46,35 @@ fn in_frames(bytes: &[u8], frame_len: usize) -> Vec<u8> {
     framed
 }
 
-/// What comes out if reads are so long; large packets piece by piece, if so wanted.
-fn received(frames: &mut Frames, mut bytes: &[u8], read_len: usize, in_pieces: bool) -> Vec<Vec<u8>> {
-    let (mut packets, mut large) = (Vec::new(), None::<Vec<u8>>);
-    loop {
-        loop {
-            if in_pieces && (large.is_some() || frames.large().is_some()) {
-                let packet = large.get_or_insert_default();
-                match frames.piece().unwrap() {
-                    Some([]) => packets.extend(large.take()),
-                    Some(piece) => packet.extend_from_slice(piece),
-                    None => break,
-                }
-            } else if frames.advance().unwrap() {
-                packets.push(frames.packet().to_vec());
-                frames.consume();
-            } else if !(in_pieces && frames.large().is_some()) {
-                break;
-            }
-        }
-        if bytes.is_empty() {
-            assert!(frames.is_empty());
-            return packets;
-        }
-        let room = frames.room();
-        let len = read_len.min(room.len()).min(bytes.len());
-        room[..len].copy_from_slice(&bytes[..len]);
-        frames.add(len);
-        bytes = &bytes[len..];
-    }
+/// All of it, which is whole packets.
+fn received(frames: &mut Frames, bytes: &[u8], read_len: usize, in_pieces: bool) -> Vec<Vec<u8>> {
+    let (packets, ended) = received::received(frames, bytes, read_len, in_pieces);
+    assert_eq!((ended, frames.is_empty()), (Ok(()), true));
+    packets
 }
 
 fn packets() -> Vec<Vec<u8>> {
-    [0, 1, 4, 70_000, FULL - 1, FULL, FULL + 1, 3, 2 * FULL, 2 * FULL + 9, 8192, 8192]
-        .iter()
-        .enumerate()
-        .map(|(number, len)| (0..*len).map(|at| (number + at % 251) as u8).collect())
-        .collect()
+    [
+        0,
+        1,
+        4,
+        70_000,
+        LARGE - 1,
+        LARGE,
+        3 * LARGE,
+        FULL - 1,
+        FULL,
+        FULL + 1,
+        3,
+        2 * FULL,
+        2 * FULL + 9,
+        8192,
+        8192,
+    ]
+    .iter()
+    .enumerate()
+    .map(|(number, len)| (0..*len).map(|at| (number + at % 251) as u8).collect())
+    .collect()
 }
 
 #[test]

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use end_to_end::application::{Application, Done, create_tables};
 use end_to_end::connector::Connector;
 use end_to_end::database::Database;
+use end_to_end::dialect::Dialect;
 use end_to_end::history::{History, Recorder};
 use end_to_end::judge::Judge;
 use end_to_end::random::Random;
 use end_to_end::replay::Summary;
 use end_to_end::servers::{Stop, unique};
+use end_to_end::session::Session;
 
 use super::source::Source;
 use super::target::Target;
@@ -27,7 +29,9 @@ pub(super) enum Outcome {
         kills: Kills,
     },
     /// The server cannot decode its own log: `could not map filenode` of a rewritten table beside prepared transactions,
-    /// `invalid internal value for enum` of a label that is newer than the slot's view of the catalog. That is for good.
+    /// `invalid internal value for enum` of a label that is newer than the slot's view of the catalog. That is for good. Or
+    /// it was killed and cannot open one of its tables until it is started once more: `Tablespace is missing for table`, now
+    /// and then on MySQL 9.7.
     ServerGaveUp {
         error: String,
     },
@@ -185,10 +189,10 @@ impl World {
 
     /// What the server says when it is asked for the same by SQL, without the program.
     fn server_gave_up(&self) -> Option<Outcome> {
-        if self.source.is_mysql() {
-            return None;
-        }
         let session = self.database.session();
+        if self.source.is_mysql() {
+            return missing_table(&session);
+        }
         let slot = self.cdc.slot();
         let peeked = session.try_execute(&format!(
             "SELECT count(*) FROM pg_logical_slot_peek_binary_changes('{slot}', NULL, NULL, \
@@ -204,6 +208,9 @@ impl World {
     /// Ends all trouble, loads what is due, and catches up; what the source did.
     pub(super) fn heal(&mut self, seed: u64) -> Result<(History, Done), Outcome> {
         let done = self.application.stop();
+        if let Some(outcome) = missing_table(&self.database.session()) {
+            return Err(outcome);
+        }
         self.cdc.kill();
         let output = self.cdc.run(&["snapshot"]);
         if !output.status.success() {
@@ -221,4 +228,20 @@ impl World {
         history.leaves_out = self.images;
         Ok((history, done))
     }
+}
+
+/// Whether the server says of one of its tables that it is not there.
+fn missing_table(session: &Session) -> Option<Outcome> {
+    /// `ER_TABLESPACE_MISSING`.
+    const MISSING: &str = "1812";
+    if session.dialect() == Dialect::Postgres {
+        return None;
+    }
+    let tables = "SELECT table_name FROM information_schema.tables \
+                  WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'";
+    session.rows(tables).into_iter().flatten().flatten().find_map(|name| {
+        let look = format!("SELECT 1 FROM {} LIMIT 1", session.dialect().quoted(&name));
+        let error = session.try_execute(&look).err()?;
+        (error.code.as_deref() == Some(MISSING)).then(|| Outcome::ServerGaveUp { error: error.to_string() })
+    })
 }
