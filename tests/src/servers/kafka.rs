@@ -1,8 +1,6 @@
 use std::process::Command;
 use std::sync::OnceLock;
 
-use rustix::process::Signal;
-
 use super::{Proxy, Server, Stop, state_folder};
 
 /// A Kafka broker that creates no topic by itself.
@@ -99,11 +97,11 @@ impl Kafka {
 
     /// Suspends the process: connections stay open, nothing answers.
     pub fn freeze(&mut self) {
-        self.0.signal(Signal::STOP);
+        self.0.freeze();
     }
 
     /// Lets a frozen process go on.
     pub fn thaw(&mut self) {
-        self.0.signal(Signal::CONT);
+        self.0.thaw();
     }
 }

@@ -35,10 +35,12 @@ pub use proxy::Proxy;
 pub use receiver::{Post, Receiver, Reply};
 
 use std::collections::BTreeMap;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::{env, fs, thread};
+use std::time::Duration;
+use std::{env, fs, io, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -104,6 +106,24 @@ impl Server {
             Stop::Kill => "kill",
         };
         self.script("stop", |command| command.arg(&self.folder).args(["--mode", mode]));
+    }
+
+    /// Stops it where it is. One thread takes the signal and stops the others, which go on for a moment.
+    fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let threads = format!("/proc/{}/task", self.fact("pid"));
+        let runs = |thread: io::Result<DirEntry>| {
+            let status = thread.and_then(|thread| fs::read_to_string(thread.path().join("stat")));
+            // A program's name, which may hold anything, stands in brackets before its state.
+            status.is_ok_and(|status| status.rsplit(')').next().is_some_and(|rest| !rest.starts_with(" T")))
+        };
+        while fs::read_dir(&threads).expect("its threads").any(runs) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn thaw(&self) {
+        self.signal(Signal::CONT);
     }
 
     fn signal(&self, signal: Signal) {

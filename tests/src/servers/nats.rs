@@ -1,7 +1,5 @@
 use std::sync::OnceLock;
 
-use rustix::process::Signal;
-
 use super::{Server, Stop};
 
 /// A NATS server with JetStream on files.
@@ -64,11 +62,11 @@ impl Nats {
 
     /// Suspends the process: connections stay open, nothing answers.
     pub fn freeze(&mut self) {
-        self.0.signal(Signal::STOP);
+        self.0.freeze();
     }
 
     /// Lets a frozen process go on.
     pub fn thaw(&mut self) {
-        self.0.signal(Signal::CONT);
+        self.0.thaw();
     }
 }
