@@ -1,14 +1,12 @@
 //! One row's change: from its images to one event, or to two where the key changed.
 
 use decoder::binlog::{Changes, RowsKind};
-use event::{Before, Body, Cell, Table};
-
-use crate::table::Sent;
+use event::{Before, Cell, RowEvents, RowPart, Table};
 
 /// A row's change as cells. Made once for all rows of an event: in the long run a row costs no allocation.
 pub(crate) struct Decoded<'a> {
     kind: RowsKind,
-    parts: &'static [Part],
+    parts: &'static [RowPart],
     before: Vec<Cell<'a>>,
     after: Vec<Cell<'a>>,
     /// The positions of cells that the log does not have, and that were looked up.
@@ -16,20 +14,6 @@ pub(crate) struct Decoded<'a> {
     /// Whether the images before are the key alone (`binlog_row_image = MINIMAL`): the same for all rows of an event.
     is_key_alone: Option<bool>,
 }
-
-/// What becomes one event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Insert,
-    Update,
-    Delete,
-    /// The row with the old key goes …
-    OldKey,
-    /// … and one with the new key comes.
-    NewKey,
-}
-
-const KEY_CHANGE: &[Part] = &[Part::OldKey, Part::NewKey];
 
 /// Room for cells that goes from event to event.
 #[derive(Default)]
@@ -72,15 +56,15 @@ impl<'a> Decoded<'a> {
             self.is_key_alone = Some(is_key_alone(&self.before, table));
         }
         self.parts = match self.kind {
-            RowsKind::Insert => &[Part::Insert],
-            RowsKind::Delete => &[Part::Delete],
+            RowsKind::Insert => &[RowPart::Insert],
+            RowsKind::Delete => &[RowPart::Delete],
             RowsKind::Update | RowsKind::PartialUpdate => {
                 self.fill_key(table);
                 if self.changes_key(table) {
                     self.fill_unchanged();
-                    KEY_CHANGE
+                    RowPart::KEY_CHANGE
                 } else {
-                    &[Part::Update]
+                    &[RowPart::Update]
                 }
             }
         };
@@ -128,45 +112,10 @@ impl<'a> Decoded<'a> {
         table.has_key() && (lacks(&self.before) || lacks(&self.after))
     }
 
-    /// What goes out of it, in this order: what no fence contains. The halves of a key change are judged each by its own
-    /// key, and joined only where both go out.
+    /// What becomes of it.
     #[inline]
-    pub(crate) fn parts(
-        &self,
-        table: &Sent,
-        is_contained: impl Fn(Option<&Cell<'a>>) -> bool,
-    ) -> impl Iterator<Item = Part> {
-        let goes_out = |part: &Part| !is_contained(self.range_cell(*part, table));
-        let mut parts = [None; 2];
-        for (place, part) in parts.iter_mut().zip(self.parts) {
-            *place = Some(*part).filter(goes_out);
-        }
-        if table.joins_key_changes && parts == [Some(Part::OldKey), Some(Part::NewKey)] {
-            parts = [Some(Part::Update), None];
-        }
-        parts.into_iter().flatten()
-    }
-
-    /// The key cell by which fences judge a part: each half of a key change by its own.
-    fn range_cell(&self, part: Part, table: &Sent) -> Option<&Cell<'a>> {
-        let row = match part {
-            Part::Insert | Part::Update | Part::NewKey => &self.after,
-            Part::Delete | Part::OldKey => &self.before,
-        };
-        row.get(table.range_key?)
-    }
-
-    /// What a part says.
-    #[inline]
-    pub(crate) fn body<'e>(&'e self, part: Part, table: &'e Table, table_seq: u64) -> Body<'e> {
-        let (after, fetched) = (&self.after[..], &self.fetched[..]);
-        match part {
-            Part::Insert => Body::Insert { table, table_seq, after, key_change: false, fetched },
-            Part::NewKey => Body::Insert { table, table_seq, after, key_change: true, fetched },
-            Part::Update => Body::Update { table, table_seq, before: self.before(), after, fetched },
-            Part::Delete => Body::Delete { table, table_seq, before: self.before(), key_change: false },
-            Part::OldKey => Body::Delete { table, table_seq, before: self.before(), key_change: true },
-        }
+    pub(crate) fn events(&self) -> RowEvents<'_> {
+        RowEvents { parts: self.parts, before: self.before(), after: &self.after, fetched: &self.fetched }
     }
 
     /// What NOBLOB leaves out says so in its cells.

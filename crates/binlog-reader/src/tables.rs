@@ -221,12 +221,13 @@ impl Tables {
             let change = transaction.change();
             let is_contained =
                 |key: Option<&Cell<'_>>| output.remembered.fences.contain(table.name(), change, key);
-            for part in decoded.parts(sent, is_contained) {
+            let events = decoded.events();
+            for part in events.going_out(sent.range_key, sent.joins_key_changes, is_contained) {
                 if sequences.announce(sent.sequence, table.fingerprint) {
                     let body = Body::Schema { table, load: None, part: 0 };
                     output.batch.push(&transaction.event(body, own, output.captured_time_us));
                 }
-                let body = decoded.body(part, table, sequences.next(sent.sequence));
+                let body = events.body(part, table, sequences.next(sent.sequence));
                 output.batch.push(&transaction.event(body, own, output.captured_time_us));
                 transaction.has_sent = true;
             }

@@ -214,12 +214,13 @@ impl Decoding {
         transaction.seq += 1;
         let is_contained =
             |key: Option<&Cell<'_>>| output.fences.contain(relation.table.name(), transaction.place(), key);
-        for part in decoded.parts(relation, is_contained) {
+        let events = decoded.events();
+        for part in events.going_out(relation.range_key, relation.joins_key_changes, is_contained) {
             if sequences.announce(relation.sequence, relation.table.fingerprint) {
                 let body = Body::Schema { table: &relation.table, load: None, part: 0 };
                 output.batch.push(&transaction.event(body, output.own, output.captured_time_us));
             }
-            let body = decoded.body(part, &relation.table, sequences.next(relation.sequence));
+            let body = events.body(part, &relation.table, sequences.next(relation.sequence));
             output.batch.push(&transaction.event(body, output.own, output.captured_time_us));
         }
         room.take_back(decoded);

@@ -1,7 +1,7 @@
 //! One row's change: from its images to one event, or to two where the key changed.
 
 use decoder::pgoutput::{ColumnData, OldTuple, Tuple};
-use event::{Before, Body, Cell, Table};
+use event::{Before, Cell, RowEvents, RowPart, Table};
 
 use crate::Error;
 use crate::fetch::Fetcher;
@@ -17,24 +17,12 @@ pub(crate) enum RowChange<'a> {
 
 /// A row's change as cells.
 pub(crate) struct Decoded<'a> {
-    parts: &'static [Part],
+    parts: &'static [RowPart],
     old: Vec<Cell<'a>>,
     is_old_full: bool,
     new: Vec<Cell<'a>>,
     /// Columns of the new row that were not in the log.
     fetched: Vec<usize>,
-}
-
-/// What becomes one event.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    Insert,
-    Update,
-    Delete,
-    /// The row with the old key goes …
-    OldKey,
-    /// … and one with the new key comes.
-    NewKey,
 }
 
 /// Room for cells that goes from row to row: in the long run a row costs no allocation.
@@ -51,8 +39,6 @@ impl Room {
     }
 }
 
-const KEY_CHANGE: &[Part] = &[Part::OldKey, Part::NewKey];
-
 impl<'a> RowChange<'a> {
     /// Turns the images into cells.
     pub(crate) fn decode(
@@ -62,7 +48,7 @@ impl<'a> RowChange<'a> {
     ) -> Result<Decoded<'a>, decoder::Error> {
         let Room { old, new } = std::mem::take(room);
         let mut decoded = Decoded {
-            parts: &[Part::Insert],
+            parts: &[RowPart::Insert],
             old: Cell::emptied(old),
             is_old_full: false,
             new: Cell::emptied(new),
@@ -77,11 +63,14 @@ impl<'a> RowChange<'a> {
                 decoded.take_old(relation, old)?;
                 decoder::row(&relation.types, new, &mut decoded.new)?;
                 decoded.fill_from_old();
-                decoded.parts =
-                    if decoded.changes_key(&relation.table) { KEY_CHANGE } else { &[Part::Update] };
+                decoded.parts = if decoded.changes_key(&relation.table) {
+                    RowPart::KEY_CHANGE
+                } else {
+                    &[RowPart::Update]
+                };
             }
             Self::Delete { old } => {
-                decoded.parts = &[Part::Delete];
+                decoded.parts = &[RowPart::Delete];
                 decoded.take_old(relation, old)?;
             }
         }
@@ -132,7 +121,7 @@ impl<'a> RowChange<'a> {
 impl<'a> Decoded<'a> {
     /// Whether the row is to be [completed](RowChange::complete).
     pub(crate) fn lacks_something(&self, relation: &Relation) -> bool {
-        (relation.fetches_unchanged || self.parts == KEY_CHANGE)
+        (relation.fetches_unchanged || self.parts == RowPart::KEY_CHANGE)
             && self.new.iter().any(|cell| matches!(cell, Cell::Unchanged))
     }
 
@@ -171,42 +160,9 @@ impl<'a> Decoded<'a> {
         }
     }
 
-    /// What goes out of it, in this order: what no fence contains. The halves of a key change are judged each by its own
-    /// key, and joined only where both go out.
-    pub(crate) fn parts(
-        &self,
-        relation: &Relation,
-        is_contained: impl Fn(Option<&Cell<'a>>) -> bool,
-    ) -> impl Iterator<Item = Part> {
-        let goes_out = |part: &Part| !is_contained(self.range_cell(*part, relation));
-        let mut parts = [None; 2];
-        for (place, part) in parts.iter_mut().zip(self.parts) {
-            *place = Some(*part).filter(goes_out);
-        }
-        if relation.joins_key_changes && parts == [Some(Part::OldKey), Some(Part::NewKey)] {
-            parts = [Some(Part::Update), None];
-        }
-        parts.into_iter().flatten()
-    }
-
-    /// The key cell by which fences judge a part: each half of a key change by its own.
-    fn range_cell(&self, part: Part, relation: &Relation) -> Option<&Cell<'a>> {
-        let row = match part {
-            Part::Insert | Part::Update | Part::NewKey => &self.new,
-            Part::Delete | Part::OldKey => &self.old,
-        };
-        row.get(relation.range_key?)
-    }
-
-    /// What a part says.
-    pub(crate) fn body<'e>(&'e self, part: Part, table: &'e Table, table_seq: u64) -> Body<'e> {
-        let (after, fetched) = (&self.new[..], &self.fetched[..]);
-        match part {
-            Part::Insert => Body::Insert { table, table_seq, after, key_change: false, fetched },
-            Part::NewKey => Body::Insert { table, table_seq, after, key_change: true, fetched },
-            Part::Update => Body::Update { table, table_seq, before: self.before(), after, fetched },
-            Part::Delete => Body::Delete { table, table_seq, before: self.before(), key_change: false },
-            Part::OldKey => Body::Delete { table, table_seq, before: self.before(), key_change: true },
-        }
+    /// What becomes of it.
+    #[inline]
+    pub(crate) fn events(&self) -> RowEvents<'_> {
+        RowEvents { parts: self.parts, before: self.before(), after: &self.new, fetched: &self.fetched }
     }
 }
