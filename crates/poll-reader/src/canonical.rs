@@ -81,18 +81,21 @@ pub(crate) fn read(mut bytes: &[u8]) -> Option<Vec<Cell<'_>>> {
     Some(cells)
 }
 
+/// The bytes of each cell of a row; ends early if these are not of this form.
+pub(crate) fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let before = bytes;
+        kind_and_value(&mut bytes)?;
+        before.get(..before.len() - bytes.len())
+    })
+}
+
 fn next<'b>(bytes: &mut &'b [u8]) -> Option<Cell<'b>> {
-    let (kind, rest) = bytes.split_first()?;
-    *bytes = rest;
-    if let NULL | UNCHANGED | OMITTED = *kind {
-        return Some(match *kind {
-            NULL => Cell::Null,
-            UNCHANGED => Cell::Unchanged,
-            _ => Cell::Omitted,
-        });
-    }
-    let value = sized(bytes)?;
-    Some(match *kind {
+    let (kind, value) = kind_and_value(bytes)?;
+    Some(match kind {
+        NULL => Cell::Null,
+        UNCHANGED => Cell::Unchanged,
+        OMITTED => Cell::Omitted,
         BOOL => Cell::Bool(value != [0]),
         INT => Cell::Int(integer(value)?),
         UINT => Cell::Uint(value.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))),
@@ -137,6 +140,15 @@ fn signed(kind: u8, value: i64, out: &mut Vec<u8>) {
     let bits = (u64::BITS + 1 - magnitude.leading_zeros()) as usize;
     let bytes = value.to_be_bytes();
     field(kind, bytes.get(bytes.len() - bits.div_ceil(8)..).unwrap_or(&bytes), out);
+}
+
+fn kind_and_value<'b>(bytes: &mut &'b [u8]) -> Option<(u8, &'b [u8])> {
+    let (kind, rest) = bytes.split_first()?;
+    *bytes = rest;
+    match *kind {
+        NULL | UNCHANGED | OMITTED => Some((*kind, &[])),
+        kind => Some((kind, sized(bytes)?)),
+    }
 }
 
 fn integer(bytes: &[u8]) -> Option<i64> {
@@ -201,6 +213,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(cells in proptest::collection::vec(any_cell(), 0..6)) {
             let bytes = bytes_of(&cells);
+            prop_assert_eq!(split(&bytes).collect::<Vec<_>>(), cells.iter().map(|cell| bytes_of(std::slice::from_ref(cell))).collect::<Vec<_>>());
             prop_assert_eq!(read(&bytes), Some(cells));
         }
 

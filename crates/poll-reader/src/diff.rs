@@ -24,6 +24,7 @@ use crate::bitmap::Bitmap;
 use crate::error::Error;
 use crate::outbox::{DELETE, INSERT, UPDATE, positions_bytes};
 use crate::state::{Known, State, rows_table};
+use crate::{canonical, hash};
 
 /// One scan of one resource.
 pub(crate) struct Diff<'s> {
@@ -128,8 +129,9 @@ impl<'s> Diff<'s> {
         let mut run = || -> rusqlite::Result<Option<Vec<Verdict>>> {
             let mut verdicts = Vec::new();
             let table = rows_table(known.id);
-            let mut select = state
-                .connection
+            // One for all look-ups: each would lock the file for itself.
+            let transaction = state.connection.unchecked_transaction()?;
+            let mut select = transaction
                 .prepare_cached(&format!("SELECT key, row FROM {table} WHERE key >= ?1 ORDER BY key"))?;
             let mut ours =
                 order.iter().copied().filter_map(|number| Some((number, piece.rows.get(number)?))).peekable();
@@ -193,11 +195,12 @@ impl<'s> Diff<'s> {
 
     fn note(&mut self, piece: &Piece, number: usize, before: Option<Vec<u8>>) {
         let Some(row) = piece.rows.get(number) else { return };
-        let columns = piece.columns(number);
+        let cells = piece.cells(row);
+        let columns: Vec<[u8; 2]> = canonical::split(cells).map(hash::column).collect();
         let (op, slot, changed) = match &before {
             None => (INSERT, self.take_slot(), None),
             Some(before) => {
-                let changed = kept::changed(before, self.known.generation, columns);
+                let changed = kept::changed(before, self.known.generation, &columns);
                 // All alike: it is sent again because somebody asked for that.
                 (UPDATE, kept::slot_of(before), changed.filter(|changed| !changed.is_empty()))
             }
@@ -206,8 +209,8 @@ impl<'s> Diff<'s> {
         self.findings.push(Change {
             op,
             key: piece.key(row).to_vec(),
-            row: kept::row(self.known.generation, slot, &row.hash, columns),
-            cells: piece.cells(row).to_vec(),
+            row: kept::row(self.known.generation, slot, &row.hash, &columns),
+            cells: cells.to_vec(),
             changed: changed.map(|positions| positions_bytes(&positions)),
             slot,
         });

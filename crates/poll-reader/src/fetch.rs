@@ -20,8 +20,8 @@ pub(crate) enum Interrupted {
     Failed(Error),
 }
 
-/// What is bound at once.
-const BUFFER_BYTES: usize = 4 << 20;
+/// What is bound at once: it stays in a processor's cache between the driver, which fills it, and us.
+const BUFFER_BYTES: usize = 512 << 10;
 const ROWS_AT_ONCE: usize = 4096;
 /// A longer value can't be read.
 const LONGEST_BYTES: usize = 256 << 20;

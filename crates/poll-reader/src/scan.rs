@@ -110,7 +110,7 @@ fn attempt(around: &mut Surroundings<'_>, resource: &Resource) -> Result<Scanned
         known,
         session.view == View::Consistent,
     )?;
-    let mut piece = Piece::new(schema.columns.len());
+    let mut piece = Piece::default();
     let mut reader = RowReader::new(&root, 0);
     let mut asked = Instant::now();
     let own_widths = widths.first_mut().ok_or(Interrupted::Widened)?;

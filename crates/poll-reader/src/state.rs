@@ -88,12 +88,14 @@ impl State {
             .map_err(|error| Error::ForeignState { path: path.to_owned(), problem: error.to_string() })?;
         let connection = Connection::open(path).map_err(failed)?;
         let mut state = Self { connection, path: path.to_owned() };
-        // FULL: an event may be sent only once a power cut can't make it another one. 64 MB of pages at most.
+        // FULL: an event may be sent only once a power cut can't make it another one. 32 MB of pages in memory. A
+        // checkpoint for every 32 MB of log: changes come with a page each where they are far apart.
         state
             .connection
             .execute_batch(
                 "PRAGMA busy_timeout = 60000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                 PRAGMA cache_size = -32768; PRAGMA temp_store = FILE; PRAGMA journal_size_limit = 67108864;",
+                 PRAGMA cache_size = -32768; PRAGMA temp_store = FILE; PRAGMA journal_size_limit = 67108864; \
+                 PRAGMA wal_autocheckpoint = 8000;",
             )
             .map_err(failed)?;
         state.connection.set_prepared_statement_cache_capacity(64);

@@ -5,9 +5,6 @@ use crate::hash;
 pub(crate) struct Piece {
     bytes: Vec<u8>,
     pub(super) rows: Vec<Row>,
-    /// Two bytes a column, row by row.
-    columns: Vec<[u8; 2]>,
-    columns_per_row: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -18,15 +15,9 @@ pub(super) struct Row {
 }
 
 impl Piece {
-    /// Room for rows of so many columns.
-    pub(crate) fn new(columns_per_row: usize) -> Self {
-        Self { columns_per_row, ..Self::default() }
-    }
-
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.rows.clear();
-        self.columns.clear();
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -45,7 +36,6 @@ impl Piece {
         }
         let cells_start = self.bytes.len();
         self.bytes.extend_from_slice(cells);
-        self.columns.extend((0..ends.len()).map(|column| hash::column(slice(column))));
         self.rows.push(Row {
             key: (key_start, cells_start),
             cells: (cells_start, self.bytes.len()),
@@ -59,11 +49,6 @@ impl Piece {
 
     pub(super) fn cells(&self, row: &Row) -> &[u8] {
         self.bytes.get(row.cells.0..row.cells.1).unwrap_or_default()
-    }
-
-    pub(super) fn columns(&self, number: usize) -> &[[u8; 2]] {
-        let start = number * self.columns_per_row;
-        self.columns.get(start..start + self.columns_per_row).unwrap_or_default()
     }
 
     /// The rows by the bytes of their keys.

@@ -57,7 +57,7 @@ impl World {
             Diff::begin(&mut state, reader, self.schema.name.to_string(), shape, known, true).unwrap();
         let mut taken = 0;
         for rows in rows.chunks(piece_len) {
-            let mut piece = Piece::new(self.schema.columns.len());
+            let mut piece = Piece::default();
             for (key, values) in rows {
                 let (mut cells, mut ends) = (Vec::new(), Vec::new());
                 for value in std::iter::once(key).chain(values) {
@@ -248,7 +248,7 @@ fn a_reader_that_was_taken_over_from_writes_nothing_more() {
     let (known, shape) = state.known(&world.schema).unwrap();
     let mut diff =
         Diff::begin(&mut state, reader, world.schema.name.to_string(), shape, known, true).unwrap();
-    let mut piece = Piece::new(3);
+    let mut piece = Piece::default();
     piece.push(&[4, 1, 1, 4, 1, 1, 4, 1, 1], &[3, 6, 9], &[0], 0);
     assert!(diff.take(&piece).is_ok());
     State::open(world.folder.path()).unwrap().take_over().unwrap();
@@ -283,7 +283,7 @@ fn bytes_a_row(rows: u64, key: impl Fn(u64) -> Cell<'static>) -> u64 {
     let schema = schema(&["id", "a", "b", "c", "d", "e", "f"]);
     let (known, shape) = state.known(&schema).unwrap();
     let mut diff = Diff::begin(&mut state, reader, schema.name.to_string(), shape, known, true).unwrap();
-    let mut piece = Piece::new(schema.columns.len());
+    let mut piece = Piece::default();
     let numbers: Vec<u64> = (0..rows).collect();
     for numbers in numbers.chunks(4096) {
         piece.clear();

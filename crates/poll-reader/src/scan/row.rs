@@ -31,6 +31,8 @@ impl Canonical {
 pub(super) struct RowReader {
     row: Canonical,
     is_key: Vec<bool>,
+    /// Room that goes from row to row.
+    room: Vec<Cell<'static>>,
 }
 
 impl RowReader {
@@ -38,7 +40,7 @@ impl RowReader {
     pub(super) fn new(plan: &Plan, nullable: usize) -> Self {
         let is_key = |position: usize| plan.schema.key.iter().skip(nullable).any(|key| *key == position);
         let is_key = (0..plan.columns.len()).map(is_key).collect();
-        Self { row: Canonical::default(), is_key }
+        Self { row: Canonical::default(), is_key, room: Vec::new() }
     }
 
     pub(super) fn read(
@@ -48,7 +50,7 @@ impl RowReader {
         number: usize,
         take: impl FnOnce(&[Cell<'_>], &mut Canonical) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut cells = Vec::with_capacity(plan.columns.len());
+        let mut cells = Cell::emptied(std::mem::take(&mut self.room));
         self.row.bytes.clear();
         self.row.places.clear();
         for (position, asked) in plan.columns.iter().enumerate() {
@@ -67,6 +69,8 @@ impl RowReader {
             self.row.push(&cell);
             cells.push(cell);
         }
-        take(&cells, &mut self.row)
+        take(&cells, &mut self.row)?;
+        self.room = Cell::emptied(cells);
+        Ok(())
     }
 }
