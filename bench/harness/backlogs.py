@@ -62,6 +62,11 @@ def to_kafka():
     return (*to_broker("kafka"), Cdc("cdc debezium-json", format="debezium-json"), BareProducer())
 
 
+def to_jetstream():
+    """Where the server's decoding goes on beside the broker's storing, too."""
+    return (*to_broker("nats"), Cdc("cdc streaming", streaming=True))
+
+
 def formats():
     return tuple(Cdc(f"cdc {format}", format=format) for format in ("protobuf", "json", "debezium-json"))
 
@@ -86,7 +91,7 @@ DRAINS = (
           share=0.3, sink="kafka", is_default=False),
     Drain("tables-kafka", "transactions of 10 rows over 100 tables, to Kafka", over_tables, (Cdc(), Debezium()),
           share=0.3, sink="kafka", make=hundred_tables, tables=100, is_default=False),
-    Drain("one-nats", "one transaction, to JetStream", data.one_transaction, to_broker("nats"), share=0.2, sink="nats"),
+    Drain("one-nats", "one transaction, to JetStream", data.one_transaction, to_jetstream(), share=0.2, sink="nats"),
     Drain("formats-file", "one transaction, to a file, by format", data.one_transaction, formats(), sink="file",
           is_default=False),
     Drain("formats-kafka", "one transaction, to Kafka, by format", data.one_transaction, formats(), sink="kafka",
