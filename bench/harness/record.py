@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import subprocess
 import time
 
@@ -112,4 +113,6 @@ def first_line(command):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     except FileNotFoundError:
         return "unknown"
-    return done.stdout.strip().splitlines()[0] if done.stdout.strip() else "unknown"
+    # Some begin with the path that they were called by, which is nobody's business.
+    line = done.stdout.strip().splitlines()[0] if done.stdout.strip() else "unknown"
+    return re.sub(r"\S+/", "", line)
