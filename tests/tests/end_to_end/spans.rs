@@ -39,7 +39,8 @@ fn a_collector_gets_few_and_coarse_ones() {
     // With what tells of schema and load.
     assert!((1100..1110).contains(&events), "{events} in {spans:?}");
     assert!(!named("save").is_empty(), "{spans:?}");
-    assert!(spans.len() < 100, "{} spans for 1100 rows", spans.len());
+    // One a batch, not one a row: a batch holds what came at once, on a busy machine five rows of such a transaction.
+    assert!(spans.len() as u64 * 2 < events, "{} spans for {events} events", spans.len());
     assert!(!setup.cdc.log_text().contains("deliver{"), "{}", setup.cdc.log_text());
 }
 
