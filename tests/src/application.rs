@@ -157,15 +157,6 @@ async fn write_session(shared: Arc<Shared>, mut random: Random, number: usize) {
 
 async fn alter_session(shared: Arc<Shared>, mut random: Random) {
     let mut session = Connected::new(&shared).await;
-    // A slot that is created beside DDL can be one that the server cannot decode from, on 14 to 17 at least: `could not
-    // map filenode`, `invalid internal value for enum`.
-    while !shared.is_over() {
-        match catalog::is_read(&mut session.client).await {
-            Ok(true) => break,
-            Ok(false) => shared.wait(&mut random, 4).await,
-            Err(error) => session.recover(&error).await,
-        }
-    }
     while !shared.is_over() {
         shared.wait(&mut random, 40).await;
         match alteration::run(&mut session, &mut random).await {

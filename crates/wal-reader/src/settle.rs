@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::wire::Connection;
-use crate::{Error, system};
+use crate::{Error, slot, system};
 
 /// The moment that snapshots must have left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,19 +82,11 @@ impl Mark {
 const WAITS_FOR_PRIMARY: &str = "transactions on the primary, which tells its standbys of them every 15 s while it writes; \
      `SELECT pg_log_standby_snapshot()` there makes it do so at once";
 
-/// A slot begins where all that ran when it was asked for is over (`SnapBuildFindSnapshot` in snapbuild.c), also on a
-/// standby: one that is made and dropped is a way to wait for that.
 async fn pass_on_standby(connection: &mut Connection) -> Result<(), Error> {
-    let made = async {
-        let name = "'cdc_settling_' || pg_catalog.pg_backend_pid()";
-        let make = format!("SELECT pg_catalog.pg_create_logical_replication_slot({name}, 'pgoutput', true)");
-        connection.execute(&make).await?;
-        connection.execute(&format!("SELECT pg_catalog.pg_drop_replication_slot({name})")).await
-    };
-    let mut made = std::pin::pin!(made);
+    let mut passed = std::pin::pin!(slot::end_of_running(connection));
     loop {
         tokio::select! {
-            made = &mut made => return made,
+            passed = &mut passed => return passed.map(|_| ()),
             () = tokio::time::sleep(Duration::from_secs(5)) => {
                 tracing::info!(blockers = WAITS_FOR_PRIMARY, "the load waits for transactions that began before it to end");
             }

@@ -5,8 +5,13 @@ use event::Lsn;
 use crate::Error;
 use crate::refusal::Refusal;
 use crate::sql::quote_text;
-use crate::system;
 use crate::wire::Connection;
+
+mod alterations;
+mod create;
+
+pub use self::create::{create, create_temporary};
+pub(crate) use self::create::end_of_running;
 
 /// A replication slot as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,42 +43,6 @@ pub async fn all(connection: &mut Connection) -> Result<Vec<Slot>, Error> {
 pub async fn find(connection: &mut Connection, name: &str) -> Result<Option<Slot>, Error> {
     Ok(query(connection, &format!("WHERE slot_name = {}", quote_text(name))).await?.pop())
 }
-
-/// Creates a slot for pgoutput; returns where it starts: the first commit it will show is after that. Waits until
-/// every transaction that is running now is over.
-pub async fn create(connection: &mut Connection, name: &str) -> Result<Lsn, Error> {
-    create_for(connection, name, false).await
-}
-
-/// The same for as long as this connection lasts: the server drops it with that, however it ends.
-pub async fn create_temporary(connection: &mut Connection, name: &str) -> Result<Lsn, Error> {
-    create_for(connection, name, true).await
-}
-
-async fn create_for(connection: &mut Connection, name: &str, is_temporary: bool) -> Result<Lsn, Error> {
-    // A standby that synchronises slots takes it over, so that a failover loses nothing. Of no effect on any other.
-    let may_fail_over = connection.server_version_num() >= FAILOVER_SINCE && !is_temporary;
-    let failover =
-        if may_fail_over && !system::is_standby(connection).await? { ", failover => true" } else { "" };
-    // Else the server goes on waiting for whoever is gone meanwhile, and keeps the slot for it.
-    connection.execute("SET client_connection_check_interval = '2s'").await?;
-    let sql = format!(
-        "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput', {is_temporary}{failover})",
-        quote_text(name)
-    );
-    match connection.query(&sql).await {
-        // Not in the prerequisite state: wal_level is too low.
-        Err(error) if error.sqlstate() == Some("55000") => {
-            let rows = connection.query("SHOW wal_level").await?;
-            let found = rows.single()?.required(0)?.to_owned();
-            Err(if found == "logical" { error } else { Refusal::WalLevel { found }.into() })
-        }
-        rows => rows?.single()?.parse("lsn"),
-    }
-}
-
-/// Before, standbys know nothing of their primary's logical slots.
-const FAILOVER_SINCE: u32 = 170_000;
 
 /// Drops a slot, and with it the promise that what its reader has not confirmed can still be had.
 pub async fn drop(connection: &mut Connection, name: &str) -> Result<(), Error> {

@@ -286,7 +286,7 @@ fn explain(error: Error, slot: &str, position: Lsn) -> Error {
         "55000" if server.severity == "WARNING" => dead(),
         // Not in the prerequisite state: invalidated, "can no longer get changes"; or its WAL file is gone.
         "55000" | "58P01" => lost().into(),
-        // A rewritten table beside prepared transactions; "filenumber" since 16.
+        // A table that was rewritten while somebody created the slot; "filenumber" since 16.
         _ if said.contains("could not map filen") => dead(),
         // Longer as text than any allocation of the server's; its own messages of this kind are in no other language.
         "XX000" if said.contains("invalid memory alloc request size") => dead(),

@@ -96,18 +96,6 @@ pub(super) async fn prepared(client: &mut Client) -> Result<Vec<String>, Error> 
     Ok(rows.into_iter().filter_map(|row| row.into_iter().nth(column).flatten()).collect())
 }
 
-/// Whether somebody streams what is written.
-pub(super) async fn is_read(client: &mut Client) -> Result<bool, Error> {
-    let sql = match client.dialect() {
-        Dialect::Postgres => {
-            "SELECT FROM pg_replication_slots WHERE plugin = 'pgoutput' AND confirmed_flush_lsn IS NOT NULL"
-        }
-        // DDL is in the log like everything else.
-        Dialect::Mysql => "SELECT 1",
-    };
-    Ok(!client.rows(sql).await?.is_empty())
-}
-
 impl Table {
     /// By which its rows are addressed: their names say so.
     pub(super) fn address(&self) -> impl Iterator<Item = &Column> {

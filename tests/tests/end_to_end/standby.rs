@@ -56,12 +56,7 @@ fn follows(version: u32) {
     let lines = cdc.log().len();
     cdc.start();
     let slot = cdc.slot();
-    until(
-        "the slot",
-        &format!(
-            "SELECT count(*) = 1 FROM pg_replication_slots WHERE slot_name = '{slot}' AND confirmed_flush_lsn IS NOT NULL"
-        ),
-    );
+    until("the stream", "SELECT count(*) = 1 FROM pg_stat_replication WHERE state IN ('catchup', 'streaming')");
     cdc.wait_for_log_after(lines, "streaming");
     // A table that comes meanwhile, with a transaction open on it, and one that is read anew.
     let open = Session::open(&primary, "postgres");

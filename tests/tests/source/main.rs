@@ -4,6 +4,7 @@
 //! `world` is a database with a publication, a slot and the reader on it; `replica` is a consumer that does what the
 //! envelope's documentation tells it to. All else is one idea a file.
 
+mod altered;
 mod check;
 mod contained;
 mod encodings;

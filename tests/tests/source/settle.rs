@@ -102,12 +102,12 @@ pub(crate) async fn not_yet(loader: &mut Loader, name: &str) {
     assert!(matches!(begun, Begun::NotYet(_)), "{begun:?}");
 }
 
-async fn begin_with_xid(sql: &tokio_postgres::Client) -> String {
+pub(crate) async fn begin_with_xid(sql: &tokio_postgres::Client) -> String {
     run(sql, "BEGIN").await;
     text(sql, "SELECT pg_current_xact_id()").await
 }
 
-async fn wait_for_waiter(world: &World, xid: &str) {
+pub(crate) async fn wait_for_waiter(world: &World, xid: &str) {
     let query =
         format!("SELECT count(*) = 1 FROM pg_locks WHERE transactionid::text = '{xid}' AND NOT granted");
     wait_until(&world.sql, &query).await;
