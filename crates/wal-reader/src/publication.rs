@@ -57,22 +57,40 @@ pub async fn ensure(
     options: &Options,
     taking: Taking<'_>,
 ) -> Result<Survey, Error> {
-    let candidates = catalog::candidates(connection).await?;
     // Both asking for a publication's tables (since 16) and adding to them wait for whoever locks one of them. Rather
     // fail and say so, again and again, than wait without a word.
     connection.execute("SET lock_timeout = '10s'").await?;
+    let (names, left_out) = loop {
+        match complete(connection, options, taking).await {
+            // Undefined table or schema.
+            Err(error) if matches!(error.sqlstate(), Some("42P01" | "3F000")) => {
+                tracing::info!(%error, "a table was renamed or dropped just then: the catalog is asked again");
+            }
+            completed => break completed?,
+        }
+    };
+    let mut shown = shown::shown(connection, &options.publication).await?;
+    // Creating a slot waits for transactions by their locks, as long as they take.
+    connection.execute("SET lock_timeout = DEFAULT").await?;
+    let tables = names.into_iter().map(|name| (name.clone(), shown.remove(&name).unwrap_or_default()));
+    Ok(Survey { tables: tables.collect(), left_out })
+}
+
+/// Adds what the publication lacks; what it holds then, and what is left out.
+async fn complete(
+    connection: &mut Connection,
+    options: &Options,
+    taking: Taking<'_>,
+) -> Result<(BTreeSet<TableName>, BTreeMap<TableName, String>), Error> {
+    let candidates = catalog::candidates(connection).await?;
     let choice = choose(connection, options, &candidates, taking).await?;
     if !choice.missing.is_empty() {
         refuse_without_identity(&choice.missing)?;
         add(connection, &options.publication, choice.exists, &choice.missing).await?;
     }
-    let mut shown = shown::shown(connection, &options.publication).await?;
-    // Creating a slot waits for transactions by their locks, as long as they take.
-    connection.execute("SET lock_timeout = DEFAULT").await?;
-    let missing = choice.missing.into_iter().map(|candidate| candidate.name.clone());
-    let tables = choice.published.into_iter().chain(missing);
-    let tables = tables.map(|name| (name.clone(), shown.remove(&name).unwrap_or_default())).collect();
-    Ok(Survey { tables, left_out: choice.left_out })
+    let mut names = choice.published;
+    names.extend(choice.missing.into_iter().map(|candidate| candidate.name.clone()));
+    Ok((names, choice.left_out))
 }
 
 /// The wanted tables that the publication holds, changing nothing.

@@ -1,6 +1,7 @@
-//! A slot that is created while tables are altered: the server forgets such a change, and would decode rows by what the
-//! table was before it.
+//! Tables that are altered while a pipeline begins. Of what happens while a slot is created, the server forgets some, and
+//! would decode rows by what the table was before.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use end_to_end::servers::Postgres;
@@ -9,7 +10,7 @@ use wal_reader::wire::Mode;
 
 use crate::replica::lines;
 use crate::settle::{begin_with_xid, wait_for_waiter};
-use crate::world::{World, run, soon, wait_until};
+use crate::world::{World, run, soon, table, wait_until};
 
 /// The server waits for two generations of transactions, and takes no note of what commits before the first has ended.
 /// `further`: alterations go on until there is a slot.
@@ -69,4 +70,21 @@ async fn the_newest_server_knows_the_columns() {
 #[tokio::test]
 async fn there_is_a_slot_though_it_never_ends() {
     while_it_waits(17, true).await;
+}
+
+#[tokio::test]
+async fn a_table_that_gets_another_name_is_published_under_that() {
+    let world = World::shared().await;
+    world.run("CREATE TABLE t (id int PRIMARY KEY)").await;
+    let renaming = world.connect().await;
+    run(&renaming, "BEGIN; ALTER TABLE t RENAME TO u").await;
+    let mut publishing = pin!(world.try_publish());
+    let waits = "SELECT count(*) = 1 FROM pg_locks WHERE relation = 't'::regclass AND NOT granted";
+    tokio::select! {
+        published = &mut publishing => panic!("{published:?}"),
+        () = wait_until(&world.sql, waits) => {}
+    }
+    run(&renaming, "COMMIT").await;
+    let survey = soon("the publication", publishing).await.unwrap();
+    assert_eq!(survey.tables.keys().collect::<Vec<_>>(), [&table("u")]);
 }
