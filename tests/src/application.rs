@@ -114,6 +114,11 @@ impl Application {
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the application");
         }
+        self.done()
+    }
+
+    /// What it did so far.
+    pub fn done(&self) -> Done {
         Done {
             committed: self.shared.committed.load(Ordering::Relaxed),
             altered: self.shared.altered.load(Ordering::Relaxed),
@@ -157,8 +162,9 @@ async fn write_session(shared: Arc<Shared>, mut random: Random, number: usize) {
 
 async fn alter_session(shared: Arc<Shared>, mut random: Random) {
     let mut session = Connected::new(&shared).await;
+    let pauses = *random.pick(&[4, 40]);
     while !shared.is_over() {
-        shared.wait(&mut random, 40).await;
+        shared.wait(&mut random, pauses).await;
         match alteration::run(&mut session, &mut random).await {
             Ok(()) => _ = shared.altered.fetch_add(1, Ordering::Relaxed),
             Err(error) => session.recover(&error).await,

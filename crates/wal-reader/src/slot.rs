@@ -10,8 +10,8 @@ use crate::wire::Connection;
 mod alterations;
 mod create;
 
-pub use self::create::{create, create_temporary};
 pub(crate) use self::create::end_of_running;
+pub use self::create::{create, create_temporary};
 
 /// A replication slot as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -56,7 +56,10 @@ fn follows(version: u32) {
     let lines = cdc.log().len();
     cdc.start();
     let slot = cdc.slot();
-    until("the stream", "SELECT count(*) = 1 FROM pg_stat_replication WHERE state IN ('catchup', 'streaming')");
+    until(
+        "the stream",
+        "SELECT count(*) = 1 FROM pg_stat_replication WHERE state IN ('catchup', 'streaming')",
+    );
     cdc.wait_for_log_after(lines, "streaming");
     // A table that comes meanwhile, with a transaction open on it, and one that is read anew.
     let open = Session::open(&primary, "postgres");

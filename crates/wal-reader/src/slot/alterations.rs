@@ -25,7 +25,9 @@ impl Moment {
     /// Names of what was altered since, of what was created too; none: nothing was, or it was taken back.
     pub(super) async fn altered(self, connection: &mut Connection) -> Result<Vec<String>, Error> {
         let of_schemas = match connection.server_version_num() >= LISTS_SINCE {
-            true => "UNION ALL SELECT pnnspid::regnamespace::text, xmin FROM pg_catalog.pg_publication_namespace",
+            true => {
+                "UNION ALL SELECT pnnspid::regnamespace::text, xmin FROM pg_catalog.pg_publication_namespace"
+            }
             false => "",
         };
         // The xids are compared in circular order. Temporary tables come and go with every other query, and are not in

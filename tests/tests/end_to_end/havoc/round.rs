@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) name: String,
     cdc: Connector,
     application: Application,
+    /// Transactions until the program first sent changes, once it does.
+    committed_before: Option<u64>,
     /// Whether rows may come in part.
     images: bool,
     kills: Kills,
@@ -66,7 +68,8 @@ pub(super) fn round(source: Source, seed: u64, length: Duration) -> Outcome {
     let target = Target::any(&mut random);
     let mut world = World::start(source, target, &mut random);
     let end = Instant::now() + length;
-    while Instant::now() < end {
+    // On a busy machine a server's restart alone can take that long.
+    while Instant::now() < end || !world.has_much_happened() && Instant::now() < end + 5 * length {
         sleep(Duration::from_millis(random.within(50..3000)));
         if let Some(outcome) = world.gave_up(seed) {
             return outcome;
@@ -124,7 +127,19 @@ impl World {
         let application = Application::start(database.url(), Duration::from_millis(15), random);
         sleep(Duration::from_millis(random.within(0..500)));
         cdc.start();
-        Self { database, source, recorder, target, name, cdc, application, images, kills: Kills::default() }
+        let kills = Kills::default();
+        Self {
+            database,
+            source,
+            recorder,
+            target,
+            name,
+            cdc,
+            application,
+            committed_before: None,
+            images,
+            kills,
+        }
     }
 
     fn disturb(&mut self, random: &mut Random) {
@@ -173,6 +188,15 @@ impl World {
                 assert!(output.status.code().is_some(), "{output:?}");
             }
         }
+    }
+
+    /// Whether there was something to stream since that began.
+    fn has_much_happened(&mut self) -> bool {
+        let committed = self.application.done().committed;
+        if self.committed_before.is_none() && self.cdc.log_text().contains("streaming") {
+            self.committed_before = Some(committed);
+        }
+        self.committed_before.is_some_and(|before| committed > before + 100)
     }
 
     /// Whether the program ended by itself, and the server is to blame.
