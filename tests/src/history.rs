@@ -130,11 +130,14 @@ impl Recorder {
     }
 
     /// Reads what was done to its end, which must have been written to disk: nothing is written any more.
-    pub fn read(&self, database: &Database) -> History {
+    ///
+    /// # Errors
+    /// If the database's rows are not what its own log tells.
+    pub fn read(&self, database: &Database) -> Result<History, String> {
         let session = database.session();
         match (database, &self.0) {
             (Database::Mysql(mysql), Some(mirror)) => mirror.read(mysql, &session),
-            _ => read_slot(&session),
+            _ => Ok(read_slot(&session)),
         }
     }
 }

@@ -36,8 +36,8 @@ impl Mirror {
     }
 
     /// Reads it to its end; nothing is written any more.
-    pub(super) fn read(&self, source: &Mysql, session: &Session) -> History {
-        self.0.wait_for(source);
+    pub(super) fn read(&self, source: &Mysql, session: &Session) -> Result<History, String> {
+        self.0.wait_for(source)?;
         let mut begins = HashMap::new();
         for file in source.binlog_files() {
             let number = file_number(&file);
@@ -54,7 +54,7 @@ impl Mirror {
         for (name, rows) in source_rows(session) {
             history.tables.insert(name.table.to_string(), rows.named().map(tuple).collect());
         }
-        history
+        Ok(history)
     }
 }
 

@@ -223,7 +223,7 @@ fn a_standby_takes_over_with_a_transaction_that_is_prepared() {
         ));
         setup.write_some();
         setup.catch_up();
-        standby.wait_for(&mysql);
+        standby.wait_for(&mysql).unwrap();
         mysql.stop(Stop::Kill);
         standby.query(if release == Release::Mysql { "STOP REPLICA" } else { "STOP SLAVE" });
         proxy.aim(standby.port());
