@@ -3,7 +3,8 @@
 //! | file | what it looks for |
 //! |---|---|
 //! | `platform` | whose server it is: what mends a setting there |
-//! | `server` | version, settings, slots and senders left, encoding |
+//! | `version` | versions that are not tested, or are known to lose rows |
+//! | `server` | settings, slots and senders left, encoding |
 //! | `publication` | what is published, and what is not yet |
 //! | `limits` | column lists and row filters that make the application's UPDATE and DELETE fail |
 //! | `tables` | unlogged tables, tables that are read under one snapshot |
@@ -21,6 +22,9 @@ mod slot;
 mod standbys;
 mod tables;
 mod transactions;
+mod version;
+
+pub use self::version::version;
 
 use event::{Finding, Findings, Lsn};
 
@@ -64,6 +68,9 @@ pub async fn check(options: &Options, known: Known) -> Result<Vec<Finding>, Erro
     let platform = Platform::recognise(&mut sql).await?;
     if let Some(refusal) = unreadable_log {
         findings.problem(refusal.code(), platform.replication_right(&refusal, options.connection.user()));
+    }
+    if let Some(finding) = version(sql.server_version_num()) {
+        findings.push(finding);
     }
     server::check(&mut sql, platform, &mut findings).await?;
     let tables = publication::check(&mut sql, options, &mut findings).await?;

@@ -51,7 +51,7 @@ pub mod watch;
 pub mod wire;
 
 pub use catalog::{Candidate, candidates};
-pub use check::{Known, check};
+pub use check::{Known, check, version};
 pub use error::{Endpoint, Error, ServerError};
 pub use estimate::estimate;
 pub use load::Loader;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checkpoint::{Checkpoint, SourceIdentity};
-use event::{LogPlace, Lsn, Position, TableName};
+use event::{Finding, LogPlace, Lsn, Position, TableName};
 use wal_reader::publication::{Survey, Taking};
 use wal_reader::system::{self, System};
 use wal_reader::wire::{self, Connection, Mode};
@@ -63,6 +63,9 @@ pub(crate) async fn prepare(
     let mut replication = wire::connect(&options.connection, Mode::Replication).await?;
     let system = system::identify(&mut replication).await?;
     let mut sql = wire::connect(&options.connection, Mode::Sql).await?;
+    if let Some(Finding { code, explanation, .. }) = wal_reader::version(sql.server_version_num()) {
+        tracing::warn!(code, "{explanation}");
+    }
     let Prepared { mut checkpoint, survey } = match saved {
         Some(checkpoint @ Checkpoint { position: Some(Position::Postgres(position)), .. }) => {
             resume(&mut replication, &mut sql, options, checkpoint, position, &system, config).await?

@@ -4,18 +4,12 @@ use super::platform::Platform;
 use crate::Error;
 use crate::wire::Connection;
 
-/// Version, settings, encoding.
+/// Settings, encoding.
 pub(super) async fn check(
     sql: &mut Connection,
     platform: Platform,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    if sql.server_version_num() < 140_000 {
-        let found = sql.server_version_num() / 10_000;
-        let what = format!("the server is PostgreSQL {found}");
-        let why = "tested are 14 to 18";
-        findings.warning("CDC-PG-036", Explanation::new(what, why, "upgrade it, or test with care"));
-    }
     check_settings(sql, platform, findings).await?;
     check_encoding(sql, findings).await
 }
