@@ -43,7 +43,7 @@ pub struct Connector {
 
 impl Connector {
     /// Far more than anything here takes, on a machine that is busy with other tests.
-    pub const PATIENCE: Duration = Duration::from_secs(120);
+    pub const PATIENCE: Duration = Duration::from_secs(300);
 
     /// Writes `cdc.toml`: this text after a `[pipeline]` section with this name and a state folder of its own.
     pub fn new(name: &str, config: &str) -> Self {

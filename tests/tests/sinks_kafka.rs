@@ -484,7 +484,7 @@ async fn a_broker_that_is_away_holds_the_pipeline_up_and_is_told_in_a_line_each(
     broker.start_again();
     // The cancelled write may or may not have gone through.
     loop {
-        let durable = timeout(Duration::from_secs(60), kafka.durable()).await.unwrap().unwrap();
+        let durable = timeout(Duration::from_secs(180), kafka.durable()).await.unwrap().unwrap();
         if durable >= written {
             break;
         }

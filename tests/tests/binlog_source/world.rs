@@ -35,7 +35,7 @@ pub(crate) struct Reader {
 }
 
 /// Whatever a test waits for comes sooner than this, or not at all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 impl World {
     /// Its log says what columns are.

@@ -33,7 +33,7 @@ enum Server {
 }
 
 /// Whatever a test waits for comes sooner than this, or not at all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 impl World {
     /// A database of the server that all tests share which keep no transaction open: an open one makes every new slot
