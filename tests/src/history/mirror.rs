@@ -1,8 +1,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use event::TableName;
+
 use super::{Datum, History, Tuple};
-use crate::replay::{Cell, source_rows};
+use crate::replay::{Cell, Source, source_rows};
 use crate::servers::{Mysql, Release};
 use crate::session::Session;
 
@@ -38,6 +40,11 @@ impl Mirror {
     /// Reads it to its end; nothing is written any more.
     pub(super) fn read(&self, source: &Mysql, session: &Session) -> Result<History, String> {
         self.0.wait_for(source)?;
+        let schema = session.value("SELECT DATABASE()").expect("a default database");
+        let rows = source_rows(session);
+        if let Some(name) = differing(&rows, &source_rows(&Session::open_mysql(&self.0, &schema))) {
+            return Err(format!("{name} is not what the source's log tells of it"));
+        }
         let mut begins = HashMap::new();
         for file in source.binlog_files() {
             let number = file_number(&file);
@@ -45,17 +52,21 @@ impl Mirror {
                 begins.insert(gtid, (number << 40 | offset, timestamp_s));
             });
         }
-        let schema = session.value("SELECT DATABASE()").expect("a default database");
         let mut reader = binlog::Reader::new(schema, begins);
         for file in self.0.binlog_files() {
             reader.read(&file);
         }
         let mut history = reader.history;
-        for (name, rows) in source_rows(session) {
+        for (name, rows) in rows {
             history.tables.insert(name.table.to_string(), rows.named().map(tuple).collect());
         }
         Ok(history)
     }
+}
+
+/// A table that is another one on one side.
+fn differing<'s>(source: &'s Source, replica: &'s Source) -> Option<&'s TableName> {
+    source.keys().chain(replica.keys()).find(|name| source.get(name) != replica.get(name))
 }
 
 /// What the name of a binary log's file ends with.

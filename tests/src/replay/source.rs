@@ -11,7 +11,7 @@ use crate::dialect::Dialect;
 use crate::session::Session;
 
 /// A table's rows as they are in the source, sorted.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Rows {
     pub(super) columns: Vec<String>,
     pub(super) types: Vec<String>,

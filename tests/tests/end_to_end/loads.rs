@@ -131,17 +131,18 @@ fn a_table_added_meanwhile_with_a_transaction_open_on_it() {
     setup.assert_nothing_lost();
 }
 
-/// Under its new name nobody has the rows that did not change since: the next start loads them.
+/// Under its new name nobody has the rows that did not change since: the next start loads them, or this one that looks for
+/// new tables every few seconds.
 #[test]
 fn a_table_that_was_renamed_meanwhile() {
     let mut setup = Setup::new("renamed");
     setup.start_streaming();
+    let lines = setup.cdc.log().len();
     setup
         .session
         .execute("ALTER TABLE orders RENAME TO purchases; UPDATE purchases SET note = 'x' WHERE id = 1");
     setup.catch_up();
     assert_eq!(setup.cdc.terminate(), Some(0), "{}", setup.cdc.log_text());
-    let lines = setup.cdc.log().len();
     setup.start_streaming();
     setup.cdc.wait_for_log_after(lines, "loaded beside the stream");
     setup.session.execute("INSERT INTO purchases VALUES (1000, 'y')");
